@@ -40,7 +40,7 @@ class Headers:
         return [value for lower, _, value in self.fields if lower == name]
 
     def tokens(self, name: bytes) -> list[bytes]:
-        """The comma-separated members of every ``name`` field, lower case, empty ones dropped (RFC 9110 section 5.6.1)."""
+        """The comma-separated members of every ``name`` field, lower case, none empty (RFC 9110 section 5.6.1)."""
         members = [member.strip(b" \t").lower() for value in self.get_all(name) for member in value.split(b",")]
         return [member for member in members if member]
 
