@@ -1,0 +1,67 @@
+"""From an exchange and a verdict to the certificate's fields (evidence.md). Digests, never content."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from eve_proxy.model.certificate import Draft, RequestDigest
+from eve_proxy.model.exchange import Exchange
+from eve_proxy.model.text import clean
+from eve_proxy.model.verdict import Verdict
+
+
+def draft_of(
+    exchange: Exchange,
+    verdict: Verdict,
+    *,
+    latency: float,
+    timestamp: str,
+    certificate_id: str | None = None,
+    parent: str | None = None,
+    record: dict[str, Any] | None = None,
+) -> Draft:
+    """Everything but the place in the journal and the signature.
+
+    :param exchange: as it was judged, before any obligation changed it.
+    :param latency: seconds on the enforcement clock.
+    :param certificate_id: another id than the exchange's, for a second certificate of one exchange.
+    """
+    milliseconds = round(latency * 1000.0, 3)
+    return Draft(
+        certificate_id=certificate_id or exchange.id,
+        verdict=verdict.outcome.value,
+        reason=clean(verdict.reason, 200),
+        matched_pillar=_short(verdict.pillar),
+        matched_vector=_short(verdict.vector),
+        caller=exchange.caller,
+        org_id=exchange.org_id,
+        latency_ms=int(milliseconds) if milliseconds.is_integer() else milliseconds,
+        timestamp=timestamp,
+        parent=parent or exchange.parent,
+        request=request_digest(exchange),
+        coverage=exchange.coverage.value,
+        governor=clean(verdict.governor, 253, escaped=253),
+        policy=verdict.policy,
+        decision_ref=None if verdict.decision_ref is None else clean(verdict.decision_ref, 128),
+        record=record,
+    )
+
+
+def request_digest(exchange: Exchange) -> RequestDigest:
+    """What was decided. An empty body has a size and no digest; an unread one has neither."""
+    request, body = exchange.request, exchange.body
+    return RequestDigest(
+        method=clean(request.method, 32),
+        scheme=request.scheme,
+        host=request.authority.host,
+        port=request.authority.port,
+        path_sha256=None if request.is_connect else hashlib.sha256(request.target).hexdigest(),
+        body_sha256=body.sha256 if body is not None and body.size else None,
+        body_bytes=None if body is None else body.size,
+        request_id=request.request_id,
+    )
+
+
+def _short(text: str | None) -> str | None:
+    return None if text is None else clean(text, 32)

@@ -1,0 +1,231 @@
+"""The one pipeline: judge, record, locate, permit (architecture.md). No Twisted: the daemon drives it as a Deferred,
+the library in a thread. Every entry point goes through here, and nothing else makes a Decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from eve_proxy.decision.drafting import draft_of
+from eve_proxy.decision.obligations import NotUnderstood, fulfil
+from eve_proxy.decision.permits import permit_for
+from eve_proxy.decision.posture import failure, verdict_of
+from eve_proxy.decision.stopwatch import Stopwatch
+from eve_proxy.interfaces import (
+    IAuditSink,
+    IBodySource,
+    IClock,
+    IEntropy,
+    IGovernor,
+    IPreFilter,
+    IResolver,
+    JudgeAddress,
+    Race,
+)
+from eve_proxy.model.authority import IPAddress
+from eve_proxy.model.body import Body
+from eve_proxy.model.certificate import DecisionCertificate
+from eve_proxy.model.decision import Decision
+from eve_proxy.model.errors import (
+    BodyInterrupted,
+    GovernorMisbehaved,
+    JournalUnavailable,
+    JudgingFailed,
+    Malformed,
+    ResolveFailed,
+    SigningFailed,
+)
+from eve_proxy.model.exchange import Exchange, Route
+from eve_proxy.model.verdict import PERMITS, Outcome, Verdict, refuse
+from eve_proxy.policy.content import decode_content
+from eve_proxy.signing.seal import timestamp
+
+# Whether a recorded allow of this route makes us dial; the others only tell their caller.
+DIALS = {
+    Route.FORWARD: True,
+    Route.CONNECT: True,
+    Route.TRANSPARENT: True,
+    Route.INTERCEPTED: True,
+    Route.EXT_AUTHZ: False,
+    Route.LIBRARY: False,
+}
+# A decoder's or detector's work on more than this would make other clients wait: it goes to a thread.
+INLINE_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """The parts, each behind its port.
+
+    :ivar deadline: EVE_PROXY_ENFORCE_TIMEOUT, seconds.
+    :ivar max_content: EVE_PROXY_MAX_BODY, bytes, also the bound of a decoded body.
+    :ivar fail_open: EVE_PROXY_FAIL_CLOSED=0.
+    :ivar race: the deadline's race (``interfaces.Race``).
+    :ivar offload: ``offload(function, *arguments)``: awaitable result, computed off the reactor thread.
+    """
+
+    head_filters: Sequence[IPreFilter]
+    body_filters: Sequence[IPreFilter]
+    governor: IGovernor
+    sink: IAuditSink
+    resolver: IResolver
+    judge_address: JudgeAddress
+    race: Race[Verdict]
+    offload: Callable[..., Awaitable[bytes]]
+    clock: IClock
+    entropy: IEntropy
+    deadline: float
+    max_content: int
+    fail_open: bool = False
+
+    async def decide(self, exchange: Exchange, source: IBodySource | None) -> Decision:
+        """Decide one exchange.
+
+        :param source: where its body comes from; None when it has none to read (CONNECT).
+        :raises Malformed: the body's framing broke: this never became a request.
+        :raises BodyInterrupted: the client went away before its body was complete.
+        """
+        watch = Stopwatch(self.clock, self.deadline)
+        exchange, verdict = await self._judge(exchange, source, watch)
+        leaving, record = exchange, None
+        if verdict.obligations:
+            try:
+                leaving, record = fulfil(exchange, verdict.obligations)
+            except (NotUnderstood, UnicodeError):
+                verdict = replace(verdict, outcome=Outcome.BLOCK, obligations=(), reason="modification not understood")
+        decision = await self._record(exchange, verdict, watch.elapsed, record=record)
+        if PERMITS[decision.verdict.outcome] is not True or decision.certificate is None:
+            return decision
+        if not DIALS[exchange.route]:
+            return decision
+        return await self._locate(replace(decision, exchange=leaving), watch.elapsed, decision.certificate)
+
+    async def refuse(self, exchange: Exchange, verdict: Verdict) -> Decision:
+        """Certify a refusal that an entry point made before there was anything to judge (client, overload)."""
+        if PERMITS[verdict.outcome] is not False:
+            verdict = failure("a refusal that does not refuse")
+        return await self._record(exchange, verdict, 0.0)
+
+    async def _judge(
+        self, exchange: Exchange, source: IBodySource | None, watch: Stopwatch
+    ) -> tuple[Exchange, Verdict]:
+        try:
+            verdict = _first_refusal(self.head_filters, exchange)
+            if verdict is not None:
+                return exchange, verdict
+            watch.check()
+            if source is not None:
+                watch.pause()
+                try:
+                    body = await source.read()
+                finally:
+                    watch.resume()
+                exchange = replace(exchange, body=await self._decoded(body, exchange))
+            verdict = _first_refusal(self.body_filters, exchange)
+            if verdict is not None:
+                return exchange, verdict
+            watch.check()
+            verdict = _from_governor(await self.race(self.governor.evaluate(exchange), watch.remaining))
+            # A refusal stays one however late it is; an allow is accepted in time or not at all.
+            if PERMITS[verdict.outcome] is not False:
+                watch.check()
+        except (Malformed, BodyInterrupted):
+            raise
+        except Exception as error:  # noqa: BLE001  law 4: whatever judging raised becomes a verdict
+            verdict = verdict_of(error, fail_open=self.fail_open)
+            if verdict.pillar is not None and verdict.vector is None:
+                verdict = replace(verdict, governor=self.governor.name)
+        return exchange, verdict
+
+    async def _decoded(self, body: Body, exchange: Exchange) -> Body:
+        encodings = exchange.request.headers.tokens(b"content-encoding")
+        if not encodings or not body.size:
+            return body
+        if body.size > self.max_content:
+            return body  # the body_limit pre-filter refuses it; nobody needs its content
+        if body.size > INLINE_BYTES:
+            content = await self.offload(decode_content, body.content, encodings, self.max_content)
+        else:
+            content = decode_content(body.content, encodings, self.max_content)
+        return replace(body, content=content)
+
+    async def _record(
+        self,
+        exchange: Exchange,
+        verdict: Verdict,
+        latency: float,
+        *,
+        certificate_id: str | None = None,
+        parent: str | None = None,
+        record: dict[str, Any] | None = None,
+    ) -> Decision:
+        draft = draft_of(
+            exchange,
+            verdict,
+            latency=latency,
+            timestamp=timestamp(self.clock.wall()),
+            certificate_id=certificate_id,
+            parent=parent,
+            record=record,
+        )
+        try:
+            certificate = await self.sink.record(draft)
+        except SigningFailed:
+            return Decision(exchange=exchange, verdict=failure("signing failed"), certificate=None)
+        except JournalUnavailable as error:
+            return Decision(exchange=exchange, verdict=failure(str(error)), certificate=error.certificate)
+        except Exception as error:  # noqa: BLE001  law 2: an undisclosed failure of the sink must not permit either
+            reason = f"journal failed: {type(error).__name__}"
+            return Decision(exchange=exchange, verdict=failure(reason), certificate=None)
+        return Decision(exchange=exchange, verdict=verdict, certificate=certificate)
+
+    async def _locate(self, decision: Decision, latency: float, certificate: DecisionCertificate) -> Decision:
+        """Resolve, judge every address, permit. Only after the allow is in the journal: a DNS query is egress."""
+        exchange = decision.exchange
+        authority = exchange.request.authority
+        addresses: tuple[IPAddress, ...]
+        if authority.address is not None:
+            addresses = (authority.address,)
+        else:
+            try:
+                addresses = await self.resolver.resolve(authority.host)
+            except ResolveFailed as error:
+                return replace(decision, failure=str(error))
+        refusal = self._refused_address(addresses, authority.port)
+        if refusal is not None:
+            second = f"cert_{self.entropy.hex(8)}"
+            return await self._record(
+                exchange, refusal, latency, certificate_id=second, parent=certificate.certificate_id
+            )
+        return replace(decision, permit=permit_for(exchange, decision.verdict, certificate, addresses))
+
+    def _refused_address(self, addresses: tuple[IPAddress, ...], port: int) -> Verdict | None:
+        if not addresses:
+            return refuse("destination", "the name has no address")
+        for address in addresses:
+            refusal = self.judge_address(address, port)
+            if refusal is not None:
+                return refusal
+        return None
+
+
+def _first_refusal(filters: Sequence[IPreFilter], exchange: Exchange) -> Verdict | None:
+    for prefilter in filters:
+        try:
+            verdict = prefilter.examine(exchange)
+        except Exception as error:
+            raise JudgingFailed(f"pre-filter {prefilter.name} failed: {type(error).__name__}") from error
+        if verdict is None:
+            continue
+        if not isinstance(verdict, Verdict) or verdict.outcome is not Outcome.BLOCK:
+            raise JudgingFailed(f"pre-filter {prefilter.name} answered something else than a refusal")
+        return verdict
+    return None
+
+
+def _from_governor(verdict: object) -> Verdict:
+    if not isinstance(verdict, Verdict) or verdict.outcome not in (Outcome.ALLOW, Outcome.BLOCK):
+        raise GovernorMisbehaved("the governor gave no verdict")
+    return verdict
