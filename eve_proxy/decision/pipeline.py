@@ -34,6 +34,7 @@ from eve_proxy.model.errors import (
     JournalUnavailable,
     JudgingFailed,
     Malformed,
+    Overloaded,
     ResolveFailed,
     SigningFailed,
 )
@@ -86,6 +87,7 @@ class Pipeline:
         :param source: where its body comes from; None when it has none to read (CONNECT).
         :raises Malformed: the body's framing broke: this never became a request.
         :raises BodyInterrupted: the client went away before its body was complete.
+        :raises Overloaded: there was no room for its body; the entry point refuses it (``refuse``).
         """
         watch = Stopwatch(self.clock, self.deadline)
         exchange, verdict = await self._judge(exchange, source, watch)
@@ -131,7 +133,7 @@ class Pipeline:
             # A refusal stays one however late it is; an allow is accepted in time or not at all.
             if PERMITS[verdict.outcome] is not False:
                 watch.check()
-        except (Malformed, BodyInterrupted):
+        except (Malformed, BodyInterrupted, Overloaded):
             raise
         except Exception as error:  # noqa: BLE001  law 4: whatever judging raised becomes a verdict
             verdict = verdict_of(error, fail_open=self.fail_open)

@@ -5,7 +5,6 @@ failure                                becomes
 =====================================  ==========================================================
 body over EVE_PROXY_MAX_BODY           BLOCK, rule ``body_limit``, 413
 body cannot be decoded                 BLOCK, rule ``content_encoding``
-EVE_PROXY_MAX_BUFFERED used up         BLOCK, rule ``overload``, 503
 deadline, governor, pre-filter, defect FAIL_CLOSED, pillar 114; FAIL_OPEN with EVE_PROXY_FAIL_CLOSED=0
 =====================================  ==========================================================
 
@@ -14,7 +13,7 @@ Refusals and bounds are never a "failure of judging": EVE_PROXY_FAIL_CLOSED=0 do
 
 from __future__ import annotations
 
-from eve_proxy.model.errors import BodyTooLarge, DeadlineExceeded, JudgingFailed, Overloaded
+from eve_proxy.model.errors import BodyTooLarge, DeadlineExceeded, JudgingFailed
 from eve_proxy.model.verdict import FAIL_SHUT_PILLAR, Outcome, Verdict, refuse
 from eve_proxy.policy.content import NotInspectable
 
@@ -30,8 +29,6 @@ def verdict_of(error: BaseException, *, fail_open: bool) -> Verdict:
         return refuse("body_limit", BODY_TOO_LARGE, status=413)
     if isinstance(error, NotInspectable):
         return refuse("content_encoding", "body not inspectable")
-    if isinstance(error, Overloaded):
-        return refuse("overload", str(error), status=503)
     return failure(_reason(error), fail_open=fail_open)
 
 

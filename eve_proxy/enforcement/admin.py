@@ -1,0 +1,61 @@
+"""Entry point: requests that are addressed to the proxy itself. Origin-form only; never forwarded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eve_proxy.enforcement import answers
+from eve_proxy.policy.clients import AllowedClients
+from eve_proxy.transport.downstream import Downstream
+from eve_proxy.wire.events import Form, RequestHead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What ``/readyz`` says.
+
+    :ivar problem: one line, or None when ready.
+    :ivar warnings: short texts for ``X-EVE-Warning``.
+    """
+
+    problem: str | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admin:
+    """``/healthz`` and ``/readyz`` for anyone; everything else only tells allowed clients what this is."""
+
+    readiness: Callable[[], Readiness]
+    clients: AllowedClients
+
+    def enter(self, client: Downstream, head: RequestHead) -> None:
+        """Answer one request."""
+        request = head.request
+        path = request.target.partition(b"?")[0]
+        head_only = request.method == "HEAD"
+        if head.form is Form.ORIGIN and path in (b"/healthz", b"/readyz"):
+            if request.method not in ("GET", "HEAD"):
+                client.answer(answers.text(405, "only GET and HEAD", [(b"Allow", b"GET, HEAD")]), keep=False)
+            elif path == b"/healthz":
+                client.answer(_ok([], head_only), keep=True)
+            else:
+                self._ready(client, head_only)
+        elif not self.clients.admits(client.peer):
+            client.answer(answers.text(403, self.clients.refusal(client.peer).reason, head_only=head_only), keep=False)
+        else:
+            message = "this is a forward proxy: send absolute-form requests (GET http://host/path) or CONNECT host:port"
+            client.answer(answers.text(400, message, head_only=head_only), keep=False)
+
+    def _ready(self, client: Downstream, head_only: bool) -> None:
+        state = self.readiness()
+        fields = [(b"X-EVE-Warning", ", ".join(state.warnings).encode("ascii", "replace"))] if state.warnings else []
+        if state.problem is None:
+            client.answer(_ok(fields, head_only), keep=True)
+        else:
+            client.answer(answers.text(503, state.problem, fields, head_only=head_only), keep=False)
+
+
+def _ok(fields: answers.Fields, head_only: bool) -> bytes:
+    return answers.render(200, b"text/plain; charset=utf-8", b"ok", fields, head_only=head_only, keep=True)

@@ -1,0 +1,38 @@
+"""Who may use the proxy at all, before there is anything to judge (security.md, "Who may use the proxy")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eve_proxy.audit.suppression import Suppressor
+from eve_proxy.decision.pipeline import Pipeline
+from eve_proxy.model.decision import Decision
+from eve_proxy.model.exchange import Exchange
+from eve_proxy.model.verdict import Verdict, refuse
+from eve_proxy.policy.clients import AllowedClients
+
+OVERLOAD = "overload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """The client list, and the bound on how many such refusals a flood can write into the journal."""
+
+    clients: AllowedClients
+    suppressor: Suppressor
+    pipeline: Pipeline
+
+    def objection(self, exchange: Exchange) -> Verdict | None:
+        """A refusal for a client that is not listed."""
+        return None if self.clients.admits(exchange.peer) else self.clients.refusal(exchange.peer)
+
+    async def refuse(self, exchange: Exchange, verdict: Verdict) -> Decision:
+        """Refuse with a certificate of its own, or, in a flood, with a count in the next ``suppressed`` record."""
+        if self.suppressor.admit(exchange.peer, verdict.vector or OVERLOAD):
+            return await self.pipeline.refuse(exchange, verdict)
+        return Decision(exchange=exchange, verdict=verdict, certificate=None)
+
+
+def overloaded(reason: str) -> Verdict:
+    """503 with Retry-After."""
+    return refuse(OVERLOAD, reason, status=503)

@@ -1,0 +1,67 @@
+"""One canonical line per decision: JSON, constant names, nothing secret (no path, no query, no header, no body)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from eve_proxy.interfaces import IClock
+from eve_proxy.model.decision import Decision
+from eve_proxy.signing.seal import timestamp
+
+
+class DecisionLog:
+    """Writes the lines.
+
+    :param write: takes one line, newline included; must not block for long.
+    """
+
+    def __init__(self, write: Callable[[bytes], object], clock: IClock) -> None:
+        self._write = write
+        self._clock = clock
+
+    def decided(self, decision: Decision, status: int | None, *, detail: str | None = None) -> None:
+        """The line of one decision.
+
+        :param status: what the client was answered, None when it was gone.
+        :param detail: why there was no regular answer.
+        """
+        exchange, verdict, certificate = decision.exchange, decision.verdict, decision.certificate
+        request = exchange.request
+        line = {
+            "event": "decision",
+            "timestamp": timestamp(self._clock.wall()),
+            "certificate_id": None if certificate is None else certificate.certificate_id,
+            "verdict": verdict.outcome.value,
+            "reason": verdict.reason,
+            "pillar": verdict.pillar,
+            "vector": verdict.vector,
+            "governor": verdict.governor,
+            "route": exchange.route.value,
+            "method": request.method,
+            "host": request.authority.host,
+            "port": request.authority.port,
+            "peer": exchange.peer,
+            "org_id": exchange.org_id,
+            "status": status,
+            "latency_ms": None if certificate is None else certificate.draft.latency_ms,
+            "body_bytes": None if exchange.body is None else exchange.body.size,
+            "log_seq": None if certificate is None or certificate.log is None else certificate.log.seq,
+            "parent": None if certificate is None else certificate.draft.parent,
+            "request_id": request.request_id,
+            "trace_id": request.trace_id,
+            "detail": detail,
+        }
+        self._write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+    def rejected(self, peer: str, status: int, fault: str) -> None:
+        """Bytes that never became a request."""
+        line = {
+            "event": "rejected",
+            "timestamp": timestamp(self._clock.wall()),
+            "peer": peer,
+            "status": status,
+            "fault": fault,
+        }
+        self._write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -1,0 +1,62 @@
+"""The site behind the client connections: sends each request to its entry point."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from eve_proxy.enforcement import answers, connect, forward
+from eve_proxy.enforcement.admin import Admin
+from eve_proxy.enforcement.gate import Gate
+from eve_proxy.model.errors import Malformed
+from eve_proxy.transport.downstream import Downstream
+from eve_proxy.wire.events import Form, RequestHead
+
+
+class Router:
+    """``transport.factory.Site`` of the forward proxy."""
+
+    _log = Logger()
+
+    def __init__(self, gate: Gate, admin: Admin) -> None:
+        self._gate = gate
+        self._admin = admin
+        self.rejected = 0
+
+    def begin(self, client: Downstream, head: RequestHead) -> None:
+        """A request's head is there."""
+        if head.form is Form.ORIGIN or head.form is Form.ASTERISK:
+            self._admin.enter(client, head)
+            return
+        if head.max_forwards == 0 and head.request.method in ("OPTIONS", "TRACE"):
+            client.answer(_last_hop(head), keep=False)
+            return
+        enter = connect.enter if head.form is Form.AUTHORITY else forward.enter
+        running = Deferred.fromCoroutine(enter(self._gate, client, head))
+        running.addErrback(self._defect, client)
+
+    def malformed(self, client: Downstream, error: Malformed) -> bytes:
+        """The answer to bytes that are no request: counted and logged, never certified."""
+        self.rejected += 1
+        self._gate.log.rejected(client.peer, error.status, error.fault)
+        return answers.text(error.status, error.detail)
+
+    def overloaded(self, client: Downstream) -> bytes:
+        """The answer to a connection that is one too many."""
+        self.rejected += 1
+        self._gate.log.rejected(client.peer, 503, "connections")
+        message = "too many connections (EVE_PROXY_MAX_CONNECTIONS) or shutting down; try again later"
+        return answers.text(503, message, [(b"Retry-After", b"1")])
+
+    def _defect(self, failure: Failure, client: Downstream) -> None:
+        # An exception of our own after the decision: nothing may follow from it but a closed connection.
+        self._log.failure("defect while enforcing a decision", failure=failure)
+        client.answer(answers.text(503, "internal error; nothing was forwarded"), keep=False)
+
+
+def _last_hop(head: RequestHead) -> bytes:
+    # RFC 9110 section 7.6.2: with Max-Forwards 0 we are the recipient. TRACE is not reflected: it would echo secrets.
+    if head.request.method == "TRACE":
+        return answers.text(405, "TRACE is not answered here")
+    return answers.render(200, b"text/plain; charset=utf-8", b"", [(b"Allow", b"GET, HEAD, OPTIONS, CONNECT")])

@@ -1,0 +1,111 @@
+"""A request body while it arrives: counted, hashed and held piece by piece, for the judge to read once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from eve_proxy.interfaces import IBodySource
+from eve_proxy.model.body import Body
+from eve_proxy.model.errors import BodyInterrupted, BodyTooLarge, EveError, Overloaded
+from eve_proxy.transport.limits import BufferAccount
+
+NO_BODY = Body(chunks=(), size=0, sha256=hashlib.sha256(b"").hexdigest(), content=b"")
+
+
+@implementer(IBodySource)
+class IncomingBody:
+    """The body of one request.
+
+    :param declared: Content-Length, or None when chunked.
+    :param limit: EVE_PROXY_MAX_BODY.
+    :param invite: called when the judge wants the body and nothing of it has come yet (``100 Continue``).
+    """
+
+    __slots__ = ("_account", "_chunks", "_complete", "_declared", "_digest", "_failure", "_invite", "_limit", "_waiting", "size")
+
+    def __init__(
+        self, *, declared: int | None, limit: int, account: BufferAccount, invite: Callable[[], object]
+    ) -> None:
+        self._declared = declared
+        self._limit = limit
+        self._account = account
+        self._invite = invite
+        self._chunks: list[bytes] = []
+        self._digest = hashlib.sha256()
+        self._complete = False
+        self._failure: EveError | None = None
+        self._waiting: Deferred[Body] | None = None
+        self.size = 0
+        if declared is not None and declared > limit:
+            self._failure = BodyTooLarge("Content-Length exceeds EVE_PROXY_MAX_BODY")
+
+    @property
+    def complete(self) -> bool:
+        """Every byte has arrived (or the body has failed: nothing more is awaited)."""
+        return self._complete or self._failure is not None
+
+    def read(self) -> Deferred[Body]:
+        """See ``IBodySource.read``."""
+        if self._failure is not None:
+            return fail(self._failure)
+        if self._complete:
+            return succeed(self._body())
+        waiting: Deferred[Body] = Deferred()
+        self._waiting = waiting
+        if not self.size:
+            self._invite()
+        return waiting
+
+    def add(self, data: bytes) -> None:
+        """A piece arrived."""
+        if self._failure is not None:
+            return
+        if self.size + len(data) > self._limit:
+            self.fail(BodyTooLarge("the body exceeds EVE_PROXY_MAX_BODY"))
+            return
+        try:
+            self._account.take(len(data))
+        except Overloaded as error:
+            self.fail(error)
+            return
+        self.size += len(data)
+        self._chunks.append(data)
+        self._digest.update(data)
+
+    def finish(self) -> None:
+        """The last piece was there."""
+        self._complete = True
+        if self._waiting is not None and self._failure is None:
+            waiting, self._waiting = self._waiting, None
+            waiting.callback(self._body())
+
+    def fail(self, error: EveError) -> None:
+        """Nothing will come of it: the judge learns why, the memory is given back."""
+        if self._failure is not None:
+            return
+        self._failure = error
+        self.release()
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.errback(error)
+
+    def interrupt(self) -> None:
+        """The client went away."""
+        if not self._complete:
+            self.fail(BodyInterrupted("the client went away before its body was complete"))
+
+    def release(self) -> None:
+        """The bytes are sent or refused: the account gets them back."""
+        self._account.give_back(self.size)
+        self.size = 0
+        self._chunks = []
+
+    def _body(self) -> Body:
+        if not self.size:
+            return NO_BODY
+        content = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        return Body(chunks=(content,), size=self.size, sha256=self._digest.hexdigest(), content=content)

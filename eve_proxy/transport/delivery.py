@@ -1,0 +1,180 @@
+"""One upstream response on its way to the client: framing chosen anew, back-pressure in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from typing import Protocol as Structural
+
+from eve_proxy.model.decision import Permit
+from eve_proxy.model.errors import UpstreamFailed
+from eve_proxy.model.headers import Headers
+from eve_proxy.transport.sending import send
+from eve_proxy.wire.events import Framing, FramingKind, RequestHead, ResponseHead
+from eve_proxy.wire.serialize import chunk, last_chunk, response_head, switching_protocols_head
+
+if TYPE_CHECKING:
+    from eve_proxy.transport.dialler import Dialler
+    from eve_proxy.transport.downstream import Downstream
+
+_BODILESS = frozenset((204, 304))
+
+
+class Outcome(Structural):
+    """What an entry point wants to hear about an exchange that it let go; exactly one of them is called."""
+
+    def answered(self, status: int) -> None:
+        """The client gets this status from upstream."""
+
+    def failed(self, detail: str) -> bytes:
+        """Upstream failed before it answered; returns the 502 for the client."""
+
+    def abandoned(self, detail: str) -> None:
+        """The client was gone before there was an answer."""
+
+
+class Delivery:
+    """Receives upstream's events (``transport.upstream.Receiver``) and writes the client's bytes.
+
+    :param stamp: fields of ours for the response head (the certificate).
+    """
+
+    def __init__(
+        self, client: Downstream, head: RequestHead, stamp: Sequence[tuple[bytes, bytes]], outcome: Outcome
+    ) -> None:
+        self._client = client
+        self._head = head
+        self._stamp = stamp
+        self._outcome: Outcome | None = outcome
+        self._handle: Any = None
+        self._pending: list[bytes] = []
+        self._framing = FramingKind.NONE
+        self._keep = False
+        self._registered = False
+        self._finished = False
+
+    def start(self, dialler: Dialler, permit: Permit, head: bytes, body: Sequence[bytes]) -> None:
+        """Dial and send."""
+        handle = dialler.exchange(permit, head, body, method=self._head.request.method, receiver=self)
+        if not self._finished:
+            self._handle = handle
+
+    def client_gone(self) -> None:
+        """Nobody reads any more: stop upstream."""
+        self._finished = True
+        if self._outcome is not None:
+            outcome, self._outcome = self._outcome, None
+            outcome.abandoned("the client went away before upstream answered")
+        if self._handle is not None:
+            handle, self._handle = self._handle, None
+            handle.abort()
+
+    # -- upstream's events -------------------------------------------------------------------------------------
+
+    def informational(self, head: ResponseHead) -> None:
+        """A 1xx; 100 was ours to send, and HTTP/1.0 knows none (RFC 9110 section 15.2)."""
+        if head.status != 100 and self._head.version != "1.0":
+            bare = Framing(kind=FramingKind.NONE, length=None)
+            self._pending.append(
+                response_head(head.status, head.reason, head.headers, framing=bare, extra=(), keep_alive=True)
+            )
+
+    def responseStarted(self, head: ResponseHead) -> None:
+        """Choose how the body is framed for this client and hold the head until the batch ends."""
+        framing = self._choose(head)
+        self._framing = framing.kind
+        self._keep = self._head.keep_alive and framing.kind is not FramingKind.CLOSE
+        self._client.response_started()
+        self._announce(head.status)
+        self._pending.append(
+            response_head(
+                head.status,
+                head.reason,
+                head.headers,
+                framing=framing,
+                extra=self._stamp,
+                keep_alive=self._keep,
+                version=self._head.version,
+            )
+        )
+
+    def responseData(self, data: bytes) -> None:
+        """A piece of the body."""
+        if self._framing is FramingKind.CHUNKED:
+            self._pending.append(chunk(data))
+        elif self._framing is not FramingKind.NONE:
+            self._pending.append(data)
+
+    def responseEnded(self, trailers: Headers) -> None:
+        """The body is complete."""
+        if self._framing is FramingKind.CHUNKED:
+            wanted = trailers if self._head.accepts_trailers else Headers()
+            self._pending.append(last_chunk(wanted))
+        self._release()
+        self._write()
+        if not self._finished:
+            self._finished = True
+            self._client.response_done(keep=self._keep)
+
+    def responseFailed(self, error: UpstreamFailed, started: bool) -> None:
+        """Upstream broke; a response that was begun must not look complete."""
+        self._release()
+        if self._finished:
+            return
+        self._finished = True
+        if started:
+            self._pending.clear()
+            self._client.upstream_failed(None)
+        else:
+            outcome, self._outcome = self._outcome, None
+            self._client.upstream_failed(outcome.failed(str(error)) if outcome is not None else None)
+
+    def upgraded(self, head: ResponseHead, transport: Any, rest: bytes) -> None:
+        """A matching 101: this exchange becomes a tunnel."""
+        self._handle = None
+        if self._finished:
+            transport.abortConnection()
+            return
+        self._finished = True
+        self._announce(101)
+        self._client.upgraded(transport, switching_protocols_head(head, extra=self._stamp), rest)
+
+    def flush(self) -> None:
+        """The end of a batch of events: one write for all of it."""
+        if not self._registered and self._handle is not None and self._pending and not self._client.gone:
+            # The response goes on: from now on the client's pace is upstream's pace.
+            self._registered = True
+            self._client.transport.registerProducer(self._handle, True)
+        self._write()
+
+    def _write(self) -> None:
+        if not self._pending:
+            return
+        data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+        self._pending = []
+        if self._client.gone:
+            return
+        send(self._client.transport, data)
+        self._client.progress()
+
+    # -- parts -------------------------------------------------------------------------------------------------
+
+    def _choose(self, head: ResponseHead) -> Framing:
+        if self._head.request.method == "HEAD" or head.status in _BODILESS:
+            return Framing(kind=FramingKind.NONE, length=head.content_length)
+        if head.framing.kind in (FramingKind.LENGTH, FramingKind.NONE):
+            return Framing(kind=FramingKind.LENGTH, length=head.framing.length or 0)
+        if self._head.version == "1.0":
+            return Framing(kind=FramingKind.CLOSE, length=None)
+        return Framing(kind=FramingKind.CHUNKED, length=None)
+
+    def _announce(self, status: int) -> None:
+        if self._outcome is not None:
+            outcome, self._outcome = self._outcome, None
+            outcome.answered(status)
+
+    def _release(self) -> None:
+        self._handle = None
+        if self._registered:
+            self._registered = False
+            self._client.transport.unregisterProducer()

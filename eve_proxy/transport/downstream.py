@@ -1,0 +1,382 @@
+"""The application's side: one protocol per client connection, and the factory that accepts them.
+
+This file owns the socket and the connection's state (``wire/machine.py``); it decides nothing. Requests are handed
+to a *site* (``enforcement/``), which answers with exactly one of ``answer``, ``forward``, ``tunnel``, ``malformed``
+and ``drop``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from eve_proxy.model.decision import Mode, Permit
+from eve_proxy.model.errors import Malformed
+from eve_proxy.model.request import Request
+from eve_proxy.transport.body_source import IncomingBody
+from eve_proxy.transport.delivery import Delivery, Outcome
+from eve_proxy.transport.relay import RelayReport, relay
+from eve_proxy.transport.sending import send, set_nodelay
+from eve_proxy.transport.watchdog import Watchdog
+from eve_proxy.wire.events import Data, End, Event as WireEvent, FramingKind, RequestHead
+from eve_proxy.wire.machine import Event, Machine, State
+from eve_proxy.wire.request_reader import RequestReader
+from eve_proxy.wire.serialize import request_head, websocket_head
+
+if TYPE_CHECKING:
+    from eve_proxy.transport.factory import ProxyFactory
+
+Stamp = Sequence[tuple[bytes, bytes]]
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# What a client may send ahead while its request is being judged; then it is no longer read.
+READ_AHEAD = 64 * 1024
+VIA = b"1.1 eve"
+_DISCARDING = (State.SEVERING, State.CLOSED)
+
+
+@implementer(IHalfCloseableProtocol)
+class Downstream(Protocol):
+    """One client connection.
+
+    :ivar peer: the client's address as text; ``unix`` for a Unix socket.
+    :ivar body: the body of the request that is being decided.
+    """
+
+    def __init__(self, factory: ProxyFactory) -> None:
+        self.factory = factory
+        self.peer = "unix"
+        self.peer_port = 0
+        self.machine = Machine()
+        self.body: IncomingBody | None = None
+        self._reader = RequestReader(default_authority=factory.default_authority)
+        self._watchdog = Watchdog(factory.clock, self._expired)
+        self._head: RequestHead | None = None
+        self._delivery: Delivery | None = None
+        self._body_started = 0.0
+        self._reading_paused = False
+        self._half_closed = False
+
+    # -- what Twisted calls ------------------------------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        """Admit the connection, or answer that there are too many."""
+        peer: Any = self.transport.getPeer()
+        self.peer, self.peer_port = getattr(peer, "host", "unix"), getattr(peer, "port", 0)
+        set_nodelay(self.transport)
+        admitted = self.factory.entered(self)
+        if self.factory.dialler.is_own(self.peer, self.peer_port):
+            # Our own upstream connection came back to us: a loop, whatever address led here.
+            self.abort()
+        elif not admitted:
+            self.machine.fire(Event.REFUSED)
+            self._sever(self.factory.site.overloaded(self))
+        else:
+            self._watchdog.set(self.factory.limits.head)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if self.machine.state in _DISCARDING:
+            return
+        try:
+            self._take(self._reader.feed(data))
+        except Malformed as error:
+            self.malformed(error)
+            return
+        if self.machine.state is State.IDLE:
+            if self._reader.started:
+                self.machine.fire(Event.HEAD_STARTED)
+                self._watchdog.set(self.factory.limits.head)
+        elif self._reader.buffered > READ_AHEAD and self.machine.state is not State.READING:
+            self._reading_paused = True
+            self.transport.pauseProducing()
+
+    def readConnectionLost(self) -> None:
+        """The client has finished sending; it may still be waiting for its answer."""
+        self._half_closed = True
+        state = self.machine.state
+        if state in (State.IDLE, State.READING, State.SEVERING, State.CLOSED):
+            self.transport.loseConnection()
+        elif self.body is not None and not self.body.complete:
+            self.body.interrupt()
+
+    def writeConnectionLost(self) -> None:
+        """Our own half-close went out."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Everything this connection held is let go."""
+        self._watchdog.stop()
+        if self.machine.state is not State.CLOSED:
+            self.machine.fire(Event.CLOSED)
+        if self.body is not None:
+            self.body.interrupt()
+            self.body.release()
+            self.body = None
+        if self._delivery is not None:
+            delivery, self._delivery = self._delivery, None
+            delivery.client_gone()
+        self.factory.left(self)
+
+    # -- what an entry point calls -----------------------------------------------------------------------------
+
+    @property
+    def gone(self) -> bool:
+        """There is nobody to answer any more."""
+        return self.machine.state in _DISCARDING
+
+    def answer(self, data: bytes, *, keep: bool) -> None:
+        """Send a complete answer of our own.
+
+        :param keep: whether the connection may carry another request; a refusal never keeps it.
+        """
+        if self.gone:
+            return
+        if keep and self._may_continue():
+            self.machine.fire(Event.ANSWERED)
+            send(self.transport, data)
+            self._next()
+        else:
+            self.machine.fire(Event.REFUSED)
+            self._sever(data)
+
+    def malformed(self, error: Malformed) -> None:
+        """Answer bytes that are no request, and sever."""
+        if self.gone:
+            return
+        self.machine.fire(Event.VIOLATION)
+        if self.body is not None:
+            self.body.fail(error)
+        self._sever(self.factory.site.malformed(self, error))
+
+    def abort(self) -> None:
+        """Reset the connection: there is no answer that the client should read."""
+        if self.machine.state is not State.CLOSED:
+            self.machine.fire(Event.CLOSED)
+        self.transport.abortConnection()
+
+    def finish(self) -> None:
+        """Close an idle connection."""
+        self.machine.fire(Event.CLOSED)
+        self.transport.loseConnection()
+
+    def forward(self, permit: Permit, request: Request, body: Sequence[bytes], stamp: Stamp, outcome: Outcome) -> None:
+        """Send the request upstream and the response back.
+
+        :param stamp: the fields to put into the response head.
+        """
+        if self.gone:
+            outcome.abandoned("the client went away before the decision")
+            return
+        assert self._head is not None  # noqa: S101
+        upgrade = permit.mode is Mode.UPGRADE
+        self.machine.fire(Event.PERMIT_UPGRADE if upgrade else Event.PERMIT_FORWARD)
+        self._watchdog.set(self.factory.limits.stall)
+        if upgrade:
+            head = websocket_head(request, via=VIA)
+        else:
+            has_body = body or self._head.framing.kind is not FramingKind.NONE
+            head = request_head(request, framing_length=sum(map(len, body)) if has_body else None, via=VIA)
+        self._delivery = Delivery(self, self._head, stamp, outcome)
+        self._delivery.start(self.factory.dialler, permit, head, body)
+
+    def tunnel(self, permit: Permit, established: bytes, outcome: Outcome) -> None:
+        """Connect, say so, and relay bytes both ways without looking at them.
+
+        :param established: the 200 with its certificate.
+        """
+        if self.gone:
+            outcome.abandoned("the client went away before the decision")
+            return
+        self.machine.fire(Event.PERMIT_TUNNEL)
+        self._watchdog.clear()
+        dialling = self.factory.dialler.tunnel(permit)
+        dialling.addCallbacks(self._tunnel_open, self._tunnel_failed, (established, outcome), {}, (outcome,), {})
+
+    # -- the body of the request that is being decided ---------------------------------------------------------
+
+    def _take(self, events: Sequence[WireEvent]) -> None:
+        """Book a batch of wire events; the judge starts when all of the batch is booked."""
+        head: RequestHead | None = None
+        body = self.body
+        for event in events:
+            if isinstance(event, Data):
+                assert body is not None  # noqa: S101
+                body.add(event.data)
+            elif isinstance(event, RequestHead):
+                head = self._head = event
+                body = self.body = self._incoming(event)
+            elif isinstance(event, End) and body is not None:
+                self._watchdog.clear()
+                body.finish()
+        if body is not None and not body.complete:
+            self._await_more(body)
+        if head is not None:
+            if self.machine.state is State.IDLE:
+                self.machine.fire(Event.HEAD_STARTED)
+            self.machine.fire(Event.HEAD_COMPLETE)
+            self.factory.site.begin(self, head)
+
+    def _incoming(self, head: RequestHead) -> IncomingBody:
+        factory = self.factory
+        self._body_started = factory.clock.seconds()
+        framing = head.framing
+        return IncomingBody(
+            declared=framing.length if framing.kind is FramingKind.LENGTH else None,
+            limit=factory.limits.max_body,
+            account=factory.account,
+            invite=self._invite if head.expect_continue else _nothing,
+        )
+
+    def _invite(self) -> None:
+        if not self.gone:
+            send(self.transport, CONTINUE)
+
+    def _await_more(self, body: IncomingBody) -> None:
+        limits = self.factory.limits
+        spent = self.factory.clock.seconds() - self._body_started
+        left = limits.body_total + body.size / limits.body_rate - spent
+        self._watchdog.set(max(0.0, min(limits.body_gap, left)))
+
+    # -- the end of an exchange --------------------------------------------------------------------------------
+
+    def response_started(self) -> None:
+        """Upstream's head goes to the client now."""
+        self.machine.fire(Event.RESPONSE_STARTED)
+
+    def response_done(self, *, keep: bool) -> None:
+        """Upstream's response is complete and written."""
+        self._delivery = None
+        if keep and self._may_continue():
+            self.machine.fire(Event.RESPONSE_DONE)
+            self._next()
+        else:
+            self.machine.fire(Event.REFUSED)
+            self._sever(b"")
+
+    def upstream_failed(self, answer: bytes | None) -> None:
+        """Upstream failed: the 502, or None when half a response was already sent."""
+        self._delivery = None
+        if answer is None:
+            self.abort()
+        else:
+            self.machine.fire(Event.UPSTREAM_FAILED)
+            self._sever(answer)
+
+    def upgraded(self, upstream: Any, head: bytes, rest: bytes) -> None:
+        """A matching 101: relay frames."""
+        self._delivery = None
+        self.machine.fire(Event.UPGRADED)
+        self._relay(upstream, head, rest)
+
+    def progress(self) -> None:
+        """Something moved: the stall clock starts again."""
+        self._watchdog.set(self.factory.limits.stall)
+
+    def _may_continue(self) -> bool:
+        body = self.body
+        return (
+            self._head is not None
+            and self._head.keep_alive
+            and not self._half_closed
+            and not self.factory.draining
+            and (body is None or body.complete)
+        )
+
+    def _next(self) -> None:
+        if self.body is not None:
+            self.body.release()
+            self.body = None
+        self._head = None
+        self._watchdog.set(self.factory.limits.idle)
+        if self._reading_paused:
+            self._reading_paused = False
+            self.transport.resumeProducing()
+        try:
+            self._take(self._reader.next_message())
+        except Malformed as error:
+            self.malformed(error)
+            return
+        if self.machine.state is State.IDLE and self._reader.started:
+            self.machine.fire(Event.HEAD_STARTED)
+            self._watchdog.set(self.factory.limits.head)
+
+    def _sever(self, answer: bytes) -> None:
+        """Write, half-close, discard input, close when the client does or the linger timer ends.
+
+        Closing at once would make the kernel answer unread input with a reset, which destroys what was written.
+        """
+        if answer:
+            send(self.transport, answer)
+        if self._reading_paused:
+            self._reading_paused = False
+            self.transport.resumeProducing()
+        if self.body is not None:
+            self.body.release()
+        if self._half_closed:
+            self.transport.loseConnection()
+            return
+        self._watchdog.set(self.factory.limits.linger)
+        lose_write = getattr(self.transport, "loseWriteConnection", None)
+        if lose_write is not None:
+            lose_write()
+
+    def _expired(self) -> None:
+        state = self.machine.state
+        if state is State.READING:
+            self.malformed(Malformed("slow-head", "the request head took too long", status=408))
+        elif state is State.JUDGING and self.body is not None and not self.body.complete:
+            self.malformed(Malformed("slow-body", "the request body took too long", status=408))
+        elif state is State.IDLE:
+            self.machine.fire(Event.CLOSED)
+            self.transport.loseConnection()
+        elif state is not State.JUDGING:
+            # Lingering, or a client that has not read anything for long: nothing that it would still read is lost.
+            self.abort()
+
+    # -- tunnels -----------------------------------------------------------------------------------------------
+
+    def _tunnel_open(self, upstream: Any, established: bytes, outcome: Outcome) -> None:
+        if self.gone:
+            outcome.abandoned("the client went away before the tunnel was open")
+            upstream.abortConnection()
+            return
+        outcome.answered(200)
+        self.machine.fire(Event.CONNECTED)
+        self._relay(upstream, established, b"")
+
+    def _tunnel_failed(self, failure: Failure, outcome: Outcome) -> None:
+        answer = outcome.failed(failure.getErrorMessage())
+        if not self.gone:
+            self.machine.fire(Event.UPSTREAM_FAILED)
+            self._sever(answer)
+
+    def _relay(self, upstream: Any, first: bytes, rest: bytes) -> None:
+        self._watchdog.stop()
+        if self.body is not None:
+            self.body.release()
+        early = self._reader.take_rest()
+        if self._reading_paused:
+            self._reading_paused = False
+            self.transport.resumeProducing()
+        relay(
+            self.transport,
+            upstream,
+            to_upstream=early,
+            to_downstream=first + rest,
+            idle_timeout=self.factory.limits.stall,
+            clock=self.factory.clock,
+            closed=self._relay_closed,
+        )
+
+    def _relay_closed(self, report: RelayReport) -> None:
+        if self.machine.state is not State.CLOSED:
+            self.machine.fire(Event.CLOSED)
+        self.factory.left(self)
+
+
+def _nothing() -> None:
+    """There is nobody to invite: the client sends without being asked."""

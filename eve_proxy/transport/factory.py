@@ -1,0 +1,98 @@
+"""Accepts client connections within their bound, and lets them finish when the daemon stops."""
+
+from __future__ import annotations
+
+from typing import Protocol as Structural
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import ServerFactory
+
+from eve_proxy.model.authority import Authority
+from eve_proxy.model.errors import Malformed
+from eve_proxy.transport.dialler import Dialler
+from eve_proxy.transport.downstream import Downstream
+from eve_proxy.transport.limits import BufferAccount, Limits
+from eve_proxy.wire.events import RequestHead
+from eve_proxy.wire.machine import State
+
+
+class Site(Structural):
+    """Where requests go (``enforcement/``)."""
+
+    def begin(self, client: Downstream, head: RequestHead) -> None:
+        """A request's head is there; its body is ``client.body``. Ends in exactly one call to the client."""
+
+    def malformed(self, client: Downstream, error: Malformed) -> bytes:
+        """The answer to bytes that are no request."""
+
+    def overloaded(self, client: Downstream) -> bytes:
+        """The answer to a connection that is one too many."""
+
+
+class ProxyFactory(ServerFactory):
+    """Builds one ``Downstream`` per connection.
+
+    :param default_authority: whom an HTTP/1.0 request without Host and without a target authority addresses: us.
+    :ivar draining: no new requests; connections end with the exchange they are in.
+    """
+
+    protocol = Downstream
+    noisy = False
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        dialler: Dialler,
+        limits: Limits,
+        account: BufferAccount,
+        clock: IReactorTime,
+        default_authority: Authority,
+    ) -> None:
+        self.site = site
+        self.dialler = dialler
+        self.limits = limits
+        self.account = account
+        self.clock = clock
+        self.default_authority = default_authority
+        self.draining = False
+        self._connections: set[Downstream] = set()
+        self._emptied: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> Downstream:
+        """A protocol for a new connection."""
+        return Downstream(self)
+
+    @property
+    def connections(self) -> int:
+        """Open client connections, tunnels included."""
+        return len(self._connections)
+
+    def entered(self, connection: Downstream) -> bool:
+        """Count a connection; False when it is one too many and must be turned away."""
+        self._connections.add(connection)
+        return len(self._connections) <= self.limits.max_connections and not self.draining
+
+    def left(self, connection: Downstream) -> None:
+        """The connection is closed."""
+        self._connections.discard(connection)
+        if self._emptied is not None and not self._connections:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    def drain(self) -> Deferred[None]:
+        """Take no further request; fires when the last connection is closed."""
+        self.draining = True
+        for connection in list(self._connections):
+            if connection.machine.state is State.IDLE:
+                connection.finish()
+        if not self._connections:
+            return succeed(None)
+        self._emptied = Deferred()
+        return self._emptied
+
+    def abort_all(self) -> None:
+        """Reset what is still open."""
+        for connection in list(self._connections):
+            connection.abort()

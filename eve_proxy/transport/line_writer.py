@@ -1,0 +1,73 @@
+"""Log lines to a descriptor without ever making the reactor wait for whoever reads it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from queue import SimpleQueue
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+# Lines wait this long for company: a thread wake-up per line would cost more than the line.
+GATHER = 0.05
+CAPACITY = 4 * 1024 * 1024
+
+
+class LineWriter:
+    """Gathers lines and writes them from a thread of its own.
+
+    When the reader stalls, at most ``capacity`` bytes wait; further lines are dropped and the drop is said in the log
+    itself. (The journal, not this log, is the evidence.)
+
+    :param descriptor: an open file descriptor; not closed here.
+    """
+
+    def __init__(self, descriptor: int, clock: IReactorTime, *, capacity: int = CAPACITY) -> None:
+        self._descriptor = descriptor
+        self._clock = clock
+        self._capacity = capacity
+        self._lines: list[bytes] = []
+        self._waiting = 0
+        self._dropped = 0
+        self._timer: IDelayedCall | None = None
+        self._batches: SimpleQueue[bytes | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._drain, name="decision log", daemon=True)
+        self._thread.start()
+
+    def write(self, line: bytes) -> None:
+        """Queue one line, newline included."""
+        if self._waiting + len(line) > self._capacity:
+            self._dropped += 1
+            return
+        self._waiting += len(line)
+        self._lines.append(line)
+        if self._timer is None:
+            self._timer = self._clock.callLater(GATHER, self._hand_over)
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Write what is left; give up after ``timeout`` seconds."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._hand_over()
+        self._batches.put(None)
+        self._thread.join(timeout)
+
+    def _hand_over(self) -> None:
+        self._timer = None
+        if self._dropped:
+            self._lines.append(b'{"event":"log_dropped","lines":%d}\n' % self._dropped)
+            self._dropped = 0
+        if self._lines:
+            self._batches.put(b"".join(self._lines))
+            self._lines = []
+
+    def _drain(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            view = memoryview(batch)
+            try:
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
+            except OSError:
+                # Nobody reads the log any more (EPIPE, EIO): decisions go on, their evidence is in the journal.
+                pass
+            self._waiting -= len(batch)

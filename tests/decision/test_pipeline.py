@@ -1,0 +1,431 @@
+"""The pipeline with fakes: what is asked, in which order, and what can never happen."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eve_proxy.decision.pipeline import Pipeline
+from eve_proxy.interfaces import Stage
+from eve_proxy.model.certificate import DecisionCertificate
+from eve_proxy.model.decision import Decision, Mode
+from eve_proxy.model.errors import (
+    BodyInterrupted,
+    BodyTooLarge,
+    GovernorUnavailable,
+    JournalUnavailable,
+    Malformed,
+    Overloaded,
+    ResolveFailed,
+    SigningFailed,
+)
+from eve_proxy.model.exchange import Coverage, Exchange, Route
+from eve_proxy.model.headers import Headers
+from eve_proxy.model.verdict import Modification, Outcome, Verdict, refuse
+from tests.fakes.ports import (
+    FakeBody,
+    FakeClock,
+    FakeEntropy,
+    FakeFilter,
+    FakeGovernor,
+    FakeResolver,
+    FakeSink,
+    drive,
+    exchange_of,
+    race_nobody,
+    race_on,
+    request_of,
+    run_inline,
+    verified_mac,
+)
+
+ALLOW = Verdict(outcome=Outcome.ALLOW, reason="ok", governor="fake.governor")
+BLOCK = Verdict(outcome=Outcome.BLOCK, reason="no", pillar="128", vector="706", governor="fake.governor")
+
+
+@dataclass
+class Bench:
+    """A pipeline on a bench, every part within reach."""
+
+    events: list[str] = field(default_factory=list)
+    clock: FakeClock = field(default_factory=FakeClock)
+    entropy: FakeEntropy = field(default_factory=FakeEntropy)
+    governor: FakeGovernor = field(default_factory=FakeGovernor)
+    head: tuple[Any, ...] = ()
+    body: tuple[Any, ...] = ()
+    fail_open: bool = False
+    race: Any = None
+    denied: frozenset[str] = frozenset()
+    max_content: int = 1 << 20
+
+    def __post_init__(self) -> None:
+        self.sink = FakeSink(self.events)
+        self.resolver = FakeResolver(self.events)
+
+    def judge_address(self, address: Any, _port: int) -> Verdict | None:
+        return refuse("destination", f"{address} is private") if str(address) in self.denied else None
+
+    def pipeline(self) -> Pipeline:
+        return Pipeline(
+            head_filters=self.head,
+            body_filters=self.body,
+            governor=self.governor,
+            sink=self.sink,
+            resolver=self.resolver,
+            judge_address=self.judge_address,
+            race=self.race or race_on(self.clock),
+            offload=run_inline,
+            clock=self.clock,
+            entropy=self.entropy,
+            deadline=2.0,
+            max_content=self.max_content,
+            fail_open=self.fail_open,
+        )
+
+    def decide(self, exchange: Exchange | None = None, source: Any = None) -> Decision:
+        return drive(self.pipeline().decide(exchange or exchange_of(), source or FakeBody(b'{"prompt": "hello"}')))
+
+    @property
+    def only(self) -> DecisionCertificate:
+        assert len(self.sink.certificates) == 1
+        return self.sink.certificates[0]
+
+
+def test_allow_is_recorded_before_the_name_is_looked_up() -> None:
+    """A DNS query is egress: it may only leave after the record (laws 1 and 2)."""
+    bench = Bench()
+    decision = bench.decide()
+    assert bench.events == ["recorded", "resolved"]
+    assert decision.permit is not None
+    assert [str(address) for address in decision.permit.addresses] == ["93.184.216.34"]
+    assert decision.permit.mode is Mode.FORWARD
+    assert decision.permit.certificate_id == bench.only.certificate_id == "cert_00000000000000aa"
+    assert verified_mac(bench.only)
+
+
+def test_certificate_says_what_was_decided() -> None:
+    """An auditor finds digests and sizes of the request, never its content."""
+    bench = Bench()
+    bench.decide()
+    fields = bench.only.to_dict()
+    assert fields["verdict"] == "allow"
+    assert fields["governor"] == "fake.governor"
+    assert fields["coverage"] == "full"
+    assert fields["request"]["host"] == "api.example.com"
+    assert fields["request"]["body_bytes"] == 19
+    assert len(fields["request"]["body_sha256"]) == 64
+    assert b"hello" not in bench.only.line
+    assert b"completions" not in bench.only.line
+
+
+def test_empty_body_has_a_size_but_no_digest() -> None:
+    """Unknown is null, and the digest of nothing is never told."""
+    bench = Bench()
+    bench.decide(source=FakeBody(b""))
+    assert bench.only.to_dict()["request"]["body_bytes"] == 0
+    assert bench.only.to_dict()["request"]["body_sha256"] is None
+
+
+def test_connect_is_judged_by_destination_only() -> None:
+    """A tunnel's certificate says that nothing but host and port was seen."""
+    bench = Bench()
+    request = request_of("api.example.com:443", method="CONNECT", scheme="https", target=b"")
+    exchange = exchange_of(request, route=Route.CONNECT, coverage=Coverage.DESTINATION)
+    decision = drive(bench.pipeline().decide(exchange, None))
+    assert decision.permit is not None
+    assert decision.permit.mode is Mode.TUNNEL
+    digest = bench.only.to_dict()["request"]
+    assert digest["path_sha256"] is None
+    assert digest["body_bytes"] is None
+    assert bench.only.to_dict()["coverage"] == "destination"
+
+
+def test_veto_gives_no_permit_and_no_lookup() -> None:
+    """A blocked request leaves no trace on the network, not even a DNS query."""
+    bench = Bench(governor=FakeGovernor(BLOCK))
+    decision = bench.decide()
+    assert decision.permit is None
+    assert bench.events == ["recorded"]
+    assert bench.only.to_dict()["matched_pillar"] == "128"
+
+
+def test_first_refusal_ends_the_judging() -> None:
+    """A local refusal is answered without reading the body or asking the governor."""
+    bench = Bench(head=(FakeFilter(None), FakeFilter(refuse("blocklist", "listed")), FakeFilter(None)))
+    source = FakeBody(b"x")
+    decision = bench.decide(source=source)
+    assert decision.verdict.vector == "blocklist"
+    assert source.reads == 0
+    assert bench.governor.asked == []
+    assert bench.head[2].seen == []
+    assert bench.only.to_dict()["request"]["body_bytes"] is None
+
+
+def test_body_filters_see_the_body() -> None:
+    """A body rule judges what was sent."""
+    rule = FakeFilter(refuse("acme", "contains acme"), stage=Stage.BODY)
+    bench = Bench(body=(rule,))
+    assert bench.decide().verdict.vector == "acme"
+    assert rule.seen[0].body is not None
+    assert rule.seen[0].body.content == b'{"prompt": "hello"}'
+    assert bench.governor.asked == []
+
+
+@pytest.mark.parametrize("answer", [True, False, "ALLOW", ALLOW, object(), Verdict(outcome=Outcome.FAIL_OPEN, reason="x")])
+def test_filter_cannot_say_allow(answer: Any) -> None:
+    """Whatever a drop-in answers that is not a refusal closes the gate."""
+    bench = Bench(head=(FakeFilter(lambda: answer),))
+    decision = bench.decide()
+    assert decision.permit is None
+    assert decision.verdict.outcome is Outcome.FAIL_CLOSED
+    assert decision.verdict.pillar == "114"
+    assert bench.only.to_dict()["verdict"] == "fail_closed"
+
+
+@pytest.mark.parametrize(
+    "answer", [True, "ALLOWED", {"status": "ALLOWED"}, Outcome.ALLOW, Verdict(outcome=Outcome.FAIL_OPEN, reason="x")]
+)
+def test_governor_answer_of_another_type_is_fail_closed(answer: Any) -> None:
+    """Truthiness never opens the gate."""
+    bench = Bench(governor=FakeGovernor(answer))
+    decision = bench.decide()
+    assert decision.permit is None
+    assert decision.verdict.outcome is Outcome.FAIL_CLOSED
+
+
+def test_deadline_in_the_race() -> None:
+    """A governor that is too late is a fail_closed certificate, pillar 114."""
+    bench = Bench()
+    bench.governor.before = lambda: bench.clock.advance(2.0)
+    decision = bench.decide()
+    assert decision.permit is None
+    assert bench.only.to_dict()["matched_pillar"] == "114"
+    assert bench.only.to_dict()["latency_ms"] == 2000
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(1.999, Outcome.ALLOW), (2.0, Outcome.FAIL_CLOSED)])
+def test_clock_is_compared_even_when_no_timer_fires(seconds: float, outcome: Outcome) -> None:
+    """A judge that blocks the whole process past the deadline does not get its allow through."""
+    bench = Bench(race=race_nobody)
+    bench.governor.before = lambda: bench.clock.advance(seconds)
+    assert bench.decide().verdict.outcome is outcome
+
+
+@pytest.mark.parametrize("where", ["head", "body"])
+def test_slow_filter_counts(where: str) -> None:
+    """Local rules run on the same clock as the governor."""
+    bench = Bench()
+    slow = FakeFilter(lambda: bench.clock.advance(2.5))
+    setattr(bench, where, (slow,))
+    assert bench.decide().verdict.outcome is Outcome.FAIL_CLOSED
+    assert bench.governor.asked == []
+
+
+def test_late_block_stays_a_block_even_when_failing_open() -> None:
+    """A refusal that is known, however late, is never replaced by a fail_open."""
+    bench = Bench(governor=FakeGovernor(BLOCK), race=race_nobody, fail_open=True)
+    bench.governor.before = lambda: bench.clock.advance(9.0)
+    assert bench.decide().verdict.outcome is Outcome.BLOCK
+
+
+def test_clock_stands_still_while_the_body_arrives() -> None:
+    """A slow upload is the client's time, not the judge's."""
+    bench = Bench()
+    decision = bench.decide(source=FakeBody(b"slow", arrive=lambda: bench.clock.advance(60)))
+    assert decision.verdict.outcome is Outcome.ALLOW
+    assert bench.only.to_dict()["latency_ms"] == 0
+
+
+def test_fail_open_replaces_failures_of_judging_and_says_so() -> None:
+    """EVE_PROXY_FAIL_CLOSED=0 lets a request out when the governor fails, and the certificate says fail_open."""
+    bench = Bench(governor=FakeGovernor(GovernorUnavailable("refused")), fail_open=True)
+    decision = bench.decide()
+    assert decision.permit is not None
+    assert bench.only.to_dict()["verdict"] == "fail_open"
+    assert bench.only.to_dict()["matched_pillar"] == "114"
+
+
+@pytest.mark.parametrize("failure", [JournalUnavailable("disk full"), SigningFailed("no key"), RuntimeError("secret!")])
+def test_fail_open_never_opens_the_journal(failure: Exception) -> None:
+    """No record, no request, also in development."""
+    bench = Bench(governor=FakeGovernor(GovernorUnavailable("refused")), fail_open=True)
+    bench.sink.failure = failure
+    decision = bench.decide()
+    assert decision.permit is None
+    assert decision.verdict.outcome is Outcome.FAIL_CLOSED
+    assert "secret!" not in decision.verdict.reason
+    assert bench.resolver.asked == []
+
+
+@pytest.mark.parametrize("rule", ["blocklist", "destination"])
+def test_fail_open_never_opens_a_refusal(rule: str) -> None:
+    """Local rules hold in development too."""
+    bench = Bench(head=(FakeFilter(refuse(rule, "no")),), fail_open=True)
+    assert bench.decide().permit is None
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "vector"), [(BodyTooLarge("big"), 413, "body_limit")]
+)
+def test_bound_of_the_body_is_a_certified_refusal(failure: Exception, status: int, vector: str) -> None:
+    """A body over the limit is answered 413 with a block certificate, fail-open or not."""
+    for fail_open in (False, True):
+        bench = Bench(fail_open=fail_open)
+        decision = bench.decide(source=FakeBody(failure=failure))
+        assert decision.permit is None
+        assert decision.verdict.status == status
+        assert bench.only.to_dict()["matched_vector"] == vector
+
+
+@pytest.mark.parametrize("failure", [Malformed("chunk-size", "bad"), BodyInterrupted("gone"), Overloaded("full")])
+def test_what_never_became_a_request_is_not_certified(failure: Exception) -> None:
+    """Broken framing, a client that left and a full house are the entry point's to answer."""
+    bench = Bench(fail_open=True)
+    with pytest.raises(type(failure)):
+        bench.decide(source=FakeBody(failure=failure))
+    assert bench.sink.certificates == []
+
+
+def test_compressed_body_is_judged_decoded() -> None:
+    """gzip does not hide a prompt from the judge; the digest is that of the bytes sent."""
+    bench = Bench()
+    request = request_of(headers=Headers.of([(b"Content-Encoding", b"gzip")]))
+    packed = gzip.compress(b"attack " * 100)
+    bench.decide(exchange_of(request), FakeBody(packed))
+    asked = bench.governor.asked[0].body
+    assert asked is not None
+    assert asked.content == b"attack " * 100
+    assert asked.size == len(packed)
+
+
+@pytest.mark.parametrize(("encoding", "data"), [(b"gzip", b"not gzip"), (b"snappy", b"x"), (b"gzip", gzip.compress(b"\0" * 4096))])
+def test_body_that_cannot_be_inspected_is_refused(encoding: bytes, data: bytes) -> None:
+    """Corrupt, unknown or exploding encodings are a block, never a fail-open."""
+    bench = Bench(fail_open=True, max_content=2048)
+    request = request_of(headers=Headers.of([(b"Content-Encoding", encoding)]))
+    decision = bench.decide(exchange_of(request), FakeBody(data))
+    assert decision.permit is None
+    assert decision.verdict.outcome is Outcome.BLOCK
+    assert bench.only.to_dict()["reason"] == "body not inspectable"
+
+
+def test_refused_address_is_a_second_certificate() -> None:
+    """A name that resolves to a private address is blocked, and the block names the allow it follows."""
+    bench = Bench(denied=frozenset({"10.0.0.7"}))
+    bench.resolver.answer = ("93.184.216.34", "10.0.0.7")
+    decision = bench.decide()
+    assert decision.permit is None
+    first, second = (certificate.to_dict() for certificate in bench.sink.certificates)
+    assert (first["verdict"], second["verdict"]) == ("allow", "block")
+    assert second["parent"] == first["certificate_id"] != second["certificate_id"]
+    assert decision.certificate is bench.sink.certificates[1]
+
+
+def test_failed_lookup_is_no_second_verdict() -> None:
+    """A name that does not exist is a 502 after the allow."""
+    bench = Bench()
+    bench.resolver.answer = ResolveFailed("no such name")
+    decision = bench.decide()
+    assert decision.permit is None
+    assert decision.failure == "no such name"
+    assert decision.verdict.outcome is Outcome.ALLOW
+
+
+def test_literal_address_is_not_looked_up() -> None:
+    """An address in the URL is dialled as it is, judged once more."""
+    bench = Bench()
+    decision = bench.decide(exchange_of(request_of("93.184.216.34:8080")))
+    assert decision.permit is not None
+    assert bench.resolver.asked == []
+
+
+@pytest.mark.parametrize("route", [Route.LIBRARY, Route.EXT_AUTHZ])
+def test_routes_that_do_not_dial_get_no_permit(route: Route) -> None:
+    """Whoever only asks for a verdict cannot open a connection with it."""
+    bench = Bench()
+    decision = bench.decide(exchange_of(route=route))
+    assert decision.verdict.outcome is Outcome.ALLOW
+    assert decision.permit is None
+    assert bench.resolver.asked == []
+
+
+def test_modification_is_carried_out_and_recorded() -> None:
+    """What leaves is the modified body; the certificate has both digests and judges the original."""
+    verdict = Verdict(
+        outcome=Outcome.ALLOW,
+        reason="redacted",
+        obligations=(Modification(field="body", value="clean"), Modification(field="headers.x-mode", value="safe")),
+    )
+    bench = Bench(governor=FakeGovernor(verdict))
+    decision = bench.decide()
+    assert decision.permit is not None
+    assert decision.exchange.body is not None
+    assert decision.exchange.body.chunks == (b"clean",)
+    assert decision.exchange.request.headers.get(b"x-mode") == b"safe"
+    fields = bench.only.to_dict()
+    assert fields["request"]["body_bytes"] == 19
+    assert [change["field"] for change in fields["record"]["modified"]] == ["body", "headers.x-mode"]
+
+
+@pytest.mark.parametrize("field", ["path", "method", "headers", "Body", "headers.\u00fc"])
+def test_obligation_that_is_not_understood_blocks(field: str) -> None:
+    """An allow with a condition that we cannot meet is no allow."""
+    verdict = Verdict(outcome=Outcome.ALLOW, reason="if", obligations=(Modification(field=field, value="x"),))
+    bench = Bench(governor=FakeGovernor(verdict))
+    decision = bench.decide()
+    assert decision.permit is None
+    assert bench.only.to_dict()["verdict"] == "block"
+
+
+def test_refuse_cannot_be_used_to_allow() -> None:
+    """The short way for refusals refuses even when it is handed an allow."""
+    bench = Bench()
+    decision = drive(bench.pipeline().refuse(exchange_of(), ALLOW))
+    assert decision.permit is None
+    assert decision.verdict.outcome is Outcome.FAIL_CLOSED
+
+
+class Surprise(Exception):
+    """An exception nobody expects."""
+
+
+@given(
+    where=st.sampled_from(["head", "body", "governor", "source", "resolver", "sink", "address"]),
+    error=st.sampled_from([Surprise("x"), KeyError("x"), MemoryError(), RecursionError(), TimeoutError(), ValueError()]),
+    fail_open=st.booleans(),
+)
+def test_exception_at_any_port_never_ends_in_allow(where: str, error: Exception, fail_open: bool) -> None:
+    """Whatever breaks wherever, nothing leaves unless the operator opened the gate for failures of judging."""
+    bench = Bench(fail_open=fail_open)
+    source = FakeBody(b"x")
+    if where in ("head", "body"):
+        setattr(bench, where, (FakeFilter(error),))
+    elif where == "governor":
+        bench.governor.answer = error
+    elif where == "source":
+        source.failure = error
+    elif where == "resolver":
+        bench.resolver.answer = error
+    elif where == "sink":
+        bench.sink.failure = error
+    pipeline = bench.pipeline()
+    if where == "address":
+
+        def broken(_address: Any, _port: int) -> None:
+            raise error
+
+        object.__setattr__(pipeline, "judge_address", broken)
+    try:
+        decision = drive(pipeline.decide(exchange_of(), source))
+    except type(error):
+        assert where in ("resolver", "address")
+        return
+    opened = fail_open and where in ("head", "body", "governor", "source")
+    assert (decision.permit is not None) is opened
+    if decision.permit is not None:
+        assert bench.only.to_dict()["verdict"] == "fail_open"
