@@ -1,0 +1,160 @@
+"""The hosted governor: one question per exchange over a warm connection (governance-api.md).
+
+The caller's deadline guards every call (``governance/deadline.py``); nothing here waits on its own account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from twisted.internet.defer import CancelledError
+from zope.interface import implementer
+
+from eve_proxy.governance.breaker import Breaker, State
+from eve_proxy.governance.codec import EVALUATE, decode, encode
+from eve_proxy.governance.credential import Credential
+from eve_proxy.governance.errors import CredentialRefused, RateLimited
+from eve_proxy.governance.redaction import Redactor
+from eve_proxy.governance.slots import Slots
+from eve_proxy.interfaces import IClock, IGovernanceTransport, IGovernor
+from eve_proxy.model.certificate import LogLink
+from eve_proxy.model.errors import GovernorMisbehaved
+from eve_proxy.model.exchange import Exchange
+from eve_proxy.model.headers import Headers
+from eve_proxy.model.verdict import Verdict
+
+CONCURRENCY: Final = 256
+_JSON: Final = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
+
+
+@implementer(IGovernor)
+class HostedGovernor:
+    """Asks a decision service.
+
+    :param transport: carries one question.
+    :param name: the certificate's ``governor`` (``GovernanceAddress.name``).
+    :param policy_set: EVE_PROXY_POLICY_SET.
+    :param credential: the header that says who we are, or None.
+    :param concurrency: calls under way at most; what waits does so within the caller's deadline, in order of arrival.
+    :param chain_head: the journal's present head for ``context.log``, or None when it has none.
+    :param allow_modify: EVE_PROXY_ALLOW_MODIFY.
+    :param path: base path and ``/v1/decisions/evaluate`` (``GovernanceAddress.path``).
+    :param patience: seconds on the wire after which a cancelled call counts as a timeout; cancelled sooner, it was the
+        client who left. Half of EVE_PROXY_ENFORCE_TIMEOUT is a good value.
+    """
+
+    def __init__(
+        self,
+        transport: IGovernanceTransport,
+        *,
+        name: str,
+        policy_set: str,
+        redactor: Redactor,
+        breaker: Breaker,
+        clock: IClock,
+        chain_head: Callable[[], LogLink | None],
+        credential: Credential | None = None,
+        concurrency: int = CONCURRENCY,
+        allow_modify: bool = False,
+        path: str = EVALUATE,
+        patience: float = 1.0,
+    ) -> None:
+        self.name = name
+        self._transport = transport
+        self._policy_set = policy_set
+        self._redactor = redactor
+        self._breaker = breaker
+        self._clock = clock
+        self._chain_head = chain_head
+        self._headers = Headers.of(_JSON if credential is None else (*_JSON, (credential.name, credential.value)))
+        self._slots = Slots(concurrency)
+        self._allow_modify = allow_modify
+        self._path = path
+        self._patience = patience
+        self._credential_refused = False
+        self._retry_at: float | None = None
+
+    async def evaluate(self, exchange: Exchange) -> Verdict:
+        """The service's verdict.
+
+        :raises GovernorUnavailable: the breaker is open, or the service could not be reached.
+        :raises GovernorMisbehaved: it answered something that is not a verdict on this exchange.
+        """
+        if not self._slots.take():
+            self._breaker.check()  # nobody queues before a closed door
+            await self._slots.wait()
+        try:
+            return await self._ask(exchange)
+        finally:
+            self._slots.release()
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds for which a service that answered 429 still asks for patience, or None."""
+        if self._retry_at is None:
+            return None
+        left = self._retry_at - self._clock.monotonic()
+        return left if left > 0 else None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What readiness should say about the service; empty when all is well."""
+        said = []
+        if self._breaker.state is not State.CLOSED:
+            said.append("governance breaker open")
+        if self._credential_refused:
+            said.append("governance credential refused")
+        if self.retry_after is not None:
+            said.append("governance rate limited")
+        return tuple(said)
+
+    async def _ask(self, exchange: Exchange) -> Verdict:
+        breaker, clock = self._breaker, self._clock
+        ticket, asked_at = breaker.admit(), clock.monotonic()
+        # How the call ends for the breaker. A failure of ours before anything was sent says nothing about the service.
+        end = breaker.abandoned
+        try:
+            question = encode(
+                exchange,
+                timestamp=_timestamp(clock.wall()),
+                policy_set=self._policy_set,
+                redactor=self._redactor,
+                log=self._chain_head(),
+            )
+            end = breaker.unreachable
+            status, headers, body = await self._transport.call(self._path, self._headers, question)
+            end = breaker.upset
+            verdict = decode(
+                status,
+                headers,
+                body,
+                request_id=exchange.id,
+                name=self.name,
+                policy_set=self._policy_set,
+                allow_modify=self._allow_modify,
+            )
+            end = breaker.answered
+            self._credential_refused, self._retry_at = False, None
+            return verdict
+        except CancelledError:
+            if clock.monotonic() - asked_at < self._patience:
+                end = breaker.abandoned
+            raise
+        except GovernorMisbehaved as error:
+            end = breaker.upset
+            self._remember(error)
+            raise
+        finally:
+            end(ticket)
+
+    def _remember(self, error: GovernorMisbehaved) -> None:
+        self._credential_refused = isinstance(error, CredentialRefused)
+        if isinstance(error, RateLimited) and error.retry_after is not None:
+            self._retry_at = self._clock.monotonic() + error.retry_after
+
+
+def _timestamp(wall: float) -> str:
+    """UTC with milliseconds and ``Z``."""
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
