@@ -72,7 +72,9 @@ class Gate:
         head_only = decision.exchange.request.method == "HEAD"
         if decision.failure is not None and decision.certificate is not None:
             self.log.decided(decision, 502, detail=decision.failure)
-            client.answer(answers.upstream_error(decision.failure, decision.certificate, head_only=head_only), keep=True)
+            client.answer(
+                answers.upstream_error(decision.failure, decision.certificate, head_only=head_only), keep=True
+            )
             return
         status, answer = answers.refusal(decision, head_only=head_only)
         self.log.decided(decision, None if client.gone else status)

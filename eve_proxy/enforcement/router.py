@@ -52,7 +52,7 @@ class Router:
     def _defect(self, failure: Failure, client: Downstream) -> None:
         # An exception of our own after the decision: nothing may follow from it but a closed connection.
         self._log.failure("defect while enforcing a decision", failure=failure)
-        client.answer(answers.text(503, "internal error; nothing was forwarded"), keep=False)
+        client.broken(answers.text(503, "internal error; nothing was forwarded"))
 
 
 def _last_hop(head: RequestHead) -> bytes:

@@ -25,7 +25,18 @@ class IncomingBody:
     :param invite: called when the judge wants the body and nothing of it has come yet (``100 Continue``).
     """
 
-    __slots__ = ("_account", "_chunks", "_complete", "_declared", "_digest", "_failure", "_invite", "_limit", "_waiting", "size")
+    __slots__ = (
+        "_account",
+        "_chunks",
+        "_complete",
+        "_declared",
+        "_digest",
+        "_failure",
+        "_invite",
+        "_limit",
+        "_waiting",
+        "size",
+    )
 
     def __init__(
         self, *, declared: int | None, limit: int, account: BufferAccount, invite: Callable[[], object]

@@ -10,14 +10,22 @@ from eve_proxy.model.decision import Permit
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.model.headers import Headers
 from eve_proxy.transport.sending import send
-from eve_proxy.wire.events import Framing, FramingKind, RequestHead, ResponseHead
-from eve_proxy.wire.serialize import chunk, last_chunk, response_head, switching_protocols_head
+from eve_proxy.wire.events import FramingKind, RequestHead, ResponseHead
+from eve_proxy.wire.framing import relay_framing
+from eve_proxy.wire.serialize import (
+    chunk,
+    informational_head,
+    last_chunk,
+    response_head,
+    switching_protocols_head,
+)
+from eve_proxy.wire.websocket import accepts
 
 if TYPE_CHECKING:
     from eve_proxy.transport.dialler import Dialler
     from eve_proxy.transport.downstream import Downstream
 
-_BODILESS = frozenset((204, 304))
+Stamp = Sequence[tuple[bytes, bytes]]
 
 
 class Outcome(Structural):
@@ -39,9 +47,7 @@ class Delivery:
     :param stamp: fields of ours for the response head (the certificate).
     """
 
-    def __init__(
-        self, client: Downstream, head: RequestHead, stamp: Sequence[tuple[bytes, bytes]], outcome: Outcome
-    ) -> None:
+    def __init__(self, client: Downstream, head: RequestHead, stamp: Stamp, outcome: Outcome) -> None:
         self._client = client
         self._head = head
         self._stamp = stamp
@@ -74,14 +80,11 @@ class Delivery:
     def informational(self, head: ResponseHead) -> None:
         """A 1xx; 100 was ours to send, and HTTP/1.0 knows none (RFC 9110 section 15.2)."""
         if head.status != 100 and self._head.version != "1.0":
-            bare = Framing(kind=FramingKind.NONE, length=None)
-            self._pending.append(
-                response_head(head.status, head.reason, head.headers, framing=bare, extra=(), keep_alive=True)
-            )
+            self._pending.append(informational_head(head.status, head.reason, head.headers))
 
     def responseStarted(self, head: ResponseHead) -> None:
         """Choose how the body is framed for this client and hold the head until the batch ends."""
-        framing = self._choose(head)
+        framing = relay_framing(head.framing, head.content_length, self._head.version)
         self._framing = framing.kind
         self._keep = self._head.keep_alive and framing.kind is not FramingKind.CLOSE
         self._client.response_started()
@@ -126,8 +129,7 @@ class Delivery:
             self._pending.clear()
             self._client.upstream_failed(None)
         else:
-            outcome, self._outcome = self._outcome, None
-            self._client.upstream_failed(outcome.failed(str(error)) if outcome is not None else None)
+            self._client.upstream_failed(self._failure(str(error)))
 
     def upgraded(self, head: ResponseHead, transport: Any, rest: bytes) -> None:
         """A matching 101: this exchange becomes a tunnel."""
@@ -136,8 +138,13 @@ class Delivery:
             transport.abortConnection()
             return
         self._finished = True
+        request = self._head.request
+        if not accepts(request.headers, head.headers):
+            transport.abortConnection()
+            self._client.upstream_failed(self._failure("the WebSocket handshake was not answered to its key"))
+            return
         self._announce(101)
-        self._client.upgraded(transport, switching_protocols_head(head, extra=self._stamp), rest)
+        self._client.upgraded(transport, switching_protocols_head(head.headers, extra=self._stamp), rest)
 
     def flush(self) -> None:
         """The end of a batch of events: one write for all of it."""
@@ -159,14 +166,9 @@ class Delivery:
 
     # -- parts -------------------------------------------------------------------------------------------------
 
-    def _choose(self, head: ResponseHead) -> Framing:
-        if self._head.request.method == "HEAD" or head.status in _BODILESS:
-            return Framing(kind=FramingKind.NONE, length=head.content_length)
-        if head.framing.kind in (FramingKind.LENGTH, FramingKind.NONE):
-            return Framing(kind=FramingKind.LENGTH, length=head.framing.length or 0)
-        if self._head.version == "1.0":
-            return Framing(kind=FramingKind.CLOSE, length=None)
-        return Framing(kind=FramingKind.CHUNKED, length=None)
+    def _failure(self, detail: str) -> bytes | None:
+        outcome, self._outcome = self._outcome, None
+        return None if outcome is None else outcome.failed(detail)
 
     def _announce(self, status: int) -> None:
         if self._outcome is not None:

@@ -19,23 +19,20 @@ from eve_proxy.model.decision import Mode, Permit
 from eve_proxy.model.errors import Malformed
 from eve_proxy.model.request import Request
 from eve_proxy.transport.body_source import IncomingBody
-from eve_proxy.transport.delivery import Delivery, Outcome
+from eve_proxy.transport.delivery import Delivery, Outcome, Stamp
 from eve_proxy.transport.relay import RelayReport, relay
 from eve_proxy.transport.sending import send, set_nodelay
 from eve_proxy.transport.watchdog import Watchdog
-from eve_proxy.wire.events import Data, End, Event as WireEvent, FramingKind, RequestHead
+from eve_proxy.wire.events import Data, End, FramingKind, RequestEvent, RequestHead
 from eve_proxy.wire.machine import Event, Machine, State
 from eve_proxy.wire.request_reader import RequestReader
-from eve_proxy.wire.serialize import request_head, websocket_head
+from eve_proxy.wire.serialize import CONTINUE, request_head, websocket_head
 
 if TYPE_CHECKING:
     from eve_proxy.transport.factory import ProxyFactory
 
-Stamp = Sequence[tuple[bytes, bytes]]
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # What a client may send ahead while its request is being judged; then it is no longer read.
 READ_AHEAD = 64 * 1024
-VIA = b"1.1 eve"
 _DISCARDING = (State.SEVERING, State.CLOSED)
 
 
@@ -73,7 +70,7 @@ class Downstream(Protocol):
             # Our own upstream connection came back to us: a loop, whatever address led here.
             self.abort()
         elif not admitted:
-            self.machine.fire(Event.REFUSED)
+            self.machine.fire(Event.OVERLOADED)
             self._sever(self.factory.site.overloaded(self))
         else:
             self._watchdog.set(self.factory.limits.head)
@@ -98,8 +95,9 @@ class Downstream(Protocol):
     def readConnectionLost(self) -> None:
         """The client has finished sending; it may still be waiting for its answer."""
         self._half_closed = True
-        state = self.machine.state
-        if state in (State.IDLE, State.READING, State.SEVERING, State.CLOSED):
+        if self.machine.state is State.CLOSED:
+            return
+        if self.machine.fire(Event.INPUT_ENDED) in _DISCARDING:
             self.transport.loseConnection()
         elif self.body is not None and not self.body.complete:
             self.body.interrupt()
@@ -110,8 +108,7 @@ class Downstream(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Everything this connection held is let go."""
         self._watchdog.stop()
-        if self.machine.state is not State.CLOSED:
-            self.machine.fire(Event.CLOSED)
+        self.machine.fire(Event.PEER_GONE)
         if self.body is not None:
             self.body.interrupt()
             self.body.release()
@@ -140,7 +137,7 @@ class Downstream(Protocol):
             send(self.transport, data)
             self._next()
         else:
-            self.machine.fire(Event.REFUSED)
+            self.machine.fire(Event.REFUSED if self.machine.state is State.JUDGING else Event.UPSTREAM_FAILED)
             self._sever(data)
 
     def malformed(self, error: Malformed) -> None:
@@ -154,13 +151,19 @@ class Downstream(Protocol):
 
     def abort(self) -> None:
         """Reset the connection: there is no answer that the client should read."""
-        if self.machine.state is not State.CLOSED:
-            self.machine.fire(Event.CLOSED)
+        self.machine.fire(Event.PEER_GONE)
         self.transport.abortConnection()
+
+    def broken(self, answer: bytes) -> None:
+        """A defect of ours: answer while nothing has left, else reset."""
+        if self.machine.state is State.JUDGING:
+            self.answer(answer, keep=False)
+        else:
+            self.abort()
 
     def finish(self) -> None:
         """Close an idle connection."""
-        self.machine.fire(Event.CLOSED)
+        self.machine.fire(Event.SHUTDOWN)
         self.transport.loseConnection()
 
     def forward(self, permit: Permit, request: Request, body: Sequence[bytes], stamp: Stamp, outcome: Outcome) -> None:
@@ -176,10 +179,10 @@ class Downstream(Protocol):
         self.machine.fire(Event.PERMIT_UPGRADE if upgrade else Event.PERMIT_FORWARD)
         self._watchdog.set(self.factory.limits.stall)
         if upgrade:
-            head = websocket_head(request, via=VIA)
+            head = websocket_head(request)
         else:
             has_body = body or self._head.framing.kind is not FramingKind.NONE
-            head = request_head(request, framing_length=sum(map(len, body)) if has_body else None, via=VIA)
+            head = request_head(request, framing_length=sum(map(len, body)) if has_body else None)
         self._delivery = Delivery(self, self._head, stamp, outcome)
         self._delivery.start(self.factory.dialler, permit, head, body)
 
@@ -198,7 +201,7 @@ class Downstream(Protocol):
 
     # -- the body of the request that is being decided ---------------------------------------------------------
 
-    def _take(self, events: Sequence[WireEvent]) -> None:
+    def _take(self, events: Sequence[RequestEvent]) -> None:
         """Book a batch of wire events; the judge starts when all of the batch is booked."""
         head: RequestHead | None = None
         body = self.body
@@ -251,20 +254,20 @@ class Downstream(Protocol):
         """Upstream's response is complete and written."""
         self._delivery = None
         if keep and self._may_continue():
-            self.machine.fire(Event.RESPONSE_DONE)
+            self.machine.fire(Event.RESPONSE_COMPLETE)
             self._next()
         else:
-            self.machine.fire(Event.REFUSED)
+            self.machine.fire(Event.RESPONSE_LAST)
             self._sever(b"")
 
     def upstream_failed(self, answer: bytes | None) -> None:
         """Upstream failed: the 502, or None when half a response was already sent."""
         self._delivery = None
         if answer is None:
+            # A reset, so that a response without Content-Length does not look complete.
             self.abort()
         else:
-            self.machine.fire(Event.UPSTREAM_FAILED)
-            self._sever(answer)
+            self.answer(answer, keep=False)
 
     def upgraded(self, upstream: Any, head: bytes, rest: bytes) -> None:
         """A matching 101: relay frames."""
@@ -331,7 +334,7 @@ class Downstream(Protocol):
         elif state is State.JUDGING and self.body is not None and not self.body.complete:
             self.malformed(Malformed("slow-body", "the request body took too long", status=408))
         elif state is State.IDLE:
-            self.machine.fire(Event.CLOSED)
+            self.machine.fire(Event.TIMED_OUT)
             self.transport.loseConnection()
         elif state is not State.JUDGING:
             # Lingering, or a client that has not read anything for long: nothing that it would still read is lost.
@@ -345,14 +348,12 @@ class Downstream(Protocol):
             upstream.abortConnection()
             return
         outcome.answered(200)
-        self.machine.fire(Event.CONNECTED)
+        self.machine.fire(Event.TUNNEL_OPENED)
         self._relay(upstream, established, b"")
 
     def _tunnel_failed(self, failure: Failure, outcome: Outcome) -> None:
         answer = outcome.failed(failure.getErrorMessage())
-        if not self.gone:
-            self.machine.fire(Event.UPSTREAM_FAILED)
-            self._sever(answer)
+        self.answer(answer, keep=False)
 
     def _relay(self, upstream: Any, first: bytes, rest: bytes) -> None:
         self._watchdog.stop()
@@ -373,8 +374,7 @@ class Downstream(Protocol):
         )
 
     def _relay_closed(self, report: RelayReport) -> None:
-        if self.machine.state is not State.CLOSED:
-            self.machine.fire(Event.CLOSED)
+        self.machine.fire(Event.PEER_GONE)
         self.factory.left(self)
 
 

@@ -176,7 +176,9 @@ def test_body_filters_see_the_body() -> None:
     assert bench.governor.asked == []
 
 
-@pytest.mark.parametrize("answer", [True, False, "ALLOW", ALLOW, object(), Verdict(outcome=Outcome.FAIL_OPEN, reason="x")])
+@pytest.mark.parametrize(
+    "answer", [True, False, "ALLOW", ALLOW, object(), Verdict(outcome=Outcome.FAIL_OPEN, reason="x")]
+)
 def test_filter_cannot_say_allow(answer: Any) -> None:
     """Whatever a drop-in answers that is not a refusal closes the gate."""
     bench = Bench(head=(FakeFilter(lambda: answer),))
@@ -269,9 +271,7 @@ def test_fail_open_never_opens_a_refusal(rule: str) -> None:
     assert bench.decide().permit is None
 
 
-@pytest.mark.parametrize(
-    ("failure", "status", "vector"), [(BodyTooLarge("big"), 413, "body_limit")]
-)
+@pytest.mark.parametrize(("failure", "status", "vector"), [(BodyTooLarge("big"), 413, "body_limit")])
 def test_bound_of_the_body_is_a_certified_refusal(failure: Exception, status: int, vector: str) -> None:
     """A body over the limit is answered 413 with a block certificate, fail-open or not."""
     for fail_open in (False, True):
@@ -303,7 +303,9 @@ def test_compressed_body_is_judged_decoded() -> None:
     assert asked.size == len(packed)
 
 
-@pytest.mark.parametrize(("encoding", "data"), [(b"gzip", b"not gzip"), (b"snappy", b"x"), (b"gzip", gzip.compress(b"\0" * 4096))])
+@pytest.mark.parametrize(
+    ("encoding", "data"), [(b"gzip", b"not gzip"), (b"snappy", b"x"), (b"gzip", gzip.compress(b"\0" * 4096))]
+)
 def test_body_that_cannot_be_inspected_is_refused(encoding: bytes, data: bytes) -> None:
     """Corrupt, unknown or exploding encodings are a block, never a fail-open."""
     bench = Bench(fail_open=True, max_content=2048)
@@ -396,7 +398,9 @@ class Surprise(Exception):
 
 @given(
     where=st.sampled_from(["head", "body", "governor", "source", "resolver", "sink", "address"]),
-    error=st.sampled_from([Surprise("x"), KeyError("x"), MemoryError(), RecursionError(), TimeoutError(), ValueError()]),
+    error=st.sampled_from(
+        [Surprise("x"), KeyError("x"), MemoryError(), RecursionError(), TimeoutError(), ValueError()]
+    ),
     fail_open=st.booleans(),
 )
 def test_exception_at_any_port_never_ends_in_allow(where: str, error: Exception, fail_open: bool) -> None:

@@ -117,7 +117,9 @@ class FakeResolver:
 class FakeBody:
     """A body that is there at once, after ``seconds`` on the clock, or never."""
 
-    def __init__(self, data: bytes = b"", *, failure: Exception | None = None, arrive: Callable[[], object] | None = None):
+    def __init__(
+        self, data: bytes = b"", *, failure: Exception | None = None, arrive: Callable[[], object] | None = None
+    ):
         self.data = data
         self.failure = failure
         self.arrive = arrive
