@@ -1,0 +1,84 @@
+"""What only several variables together can get wrong, and what should be known though it is allowed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from eve_proxy.governance.address import GovernanceAddress, Kind, parse_governance_url
+from eve_proxy.settings.reading import Reading
+from eve_proxy.settings.secret import Secret
+from eve_proxy.signing.secret import SHORTEST
+
+NO_KEY: Final = (
+    "JWT_SECRET_KEY is not set: no key, no start. Set it to at least 32 random bytes (openssl rand -hex 32), "
+    "or set JWT_SECRET_KEY_FILE to a file that holds them"
+)
+EMBEDDED: Final = (
+    "EVE_PROXY_GOVERNANCE_URL=embedded: requests are judged by the reference decision point in this process, "
+    "not by a decision service"
+)
+FAIL_OPEN: Final = "EVE_PROXY_FAIL_CLOSED=0: requests leave unjudged when judging fails; for development only"
+SYNC_OFF: Final = "EVE_PROXY_AUDIT_SYNC=off: a crash of the machine can lose records of requests that have left"
+INSECURE: Final = (
+    "EVE_PROXY_GOVERNANCE_INSECURE=1: the decision service is asked without TLS; anyone on the way can allow"
+)
+
+
+def check_agreement(reading: Reading) -> None:
+    """Compare the values that were read; add to ``reading``'s faults and warnings."""
+    _check_keys(reading)
+    _check_governance(reading)
+    values = reading.values
+    body, buffered = values.get("max_body"), values.get("max_buffered")
+    if isinstance(body, int) and isinstance(buffered, int) and buffered < body:
+        reading.faults.append(
+            f"EVE_PROXY_MAX_BUFFERED={buffered} is less than EVE_PROXY_MAX_BODY={body}: "
+            "raise the one or lower the other"
+        )
+    if values.get("fail_closed") is False:
+        reading.warnings.append(FAIL_OPEN)
+    if values.get("audit_sync") == "off":
+        reading.warnings.append(SYNC_OFF)
+
+
+def _check_keys(reading: Reading) -> None:
+    if "hmac_secret" not in reading.values:  # it has a fault of its own
+        return
+    secret = reading.values["hmac_secret"]
+    if not isinstance(secret, Secret):
+        reading.faults.append(NO_KEY)
+        if "EVE_PROXY_SIGNING_KEY_FILE" in reading.texts:
+            reading.faults.append(
+                "EVE_PROXY_SIGNING_KEY_FILE cannot replace JWT_SECRET_KEY yet: set JWT_SECRET_KEY too"
+            )
+    elif len(secret) < SHORTEST:
+        reading.warnings.append(
+            f"JWT_SECRET_KEY has less than {SHORTEST} bytes (RFC 7518 section 3.2): "
+            "openssl rand -hex 32 makes a better one"
+        )
+
+
+def _check_governance(reading: Reading) -> None:
+    values, texts = reading.values, reading.texts
+    if bool(values.get("governance_cert")) != bool(values.get("governance_key")):
+        lacking = "EVE_PROXY_GOVERNANCE_KEY" if values.get("governance_cert") else "EVE_PROXY_GOVERNANCE_CERT"
+        # When the other one is set but faulty it has its own line.
+        if lacking not in texts:
+            reading.faults.append(f"{lacking} is not set: a client certificate and its key go together")
+    address, insecure = values.get("governance"), values.get("governance_insecure")
+    if not isinstance(address, GovernanceAddress):
+        return
+    if address.kind is Kind.EMBEDDED:
+        reading.warnings.append(EMBEDDED)
+        for name in ("EVE_PROXY_GOVERNANCE_TOKEN", "EVE_PROXY_GOVERNANCE_TOKEN_FILE", "EVE_PROXY_GOVERNANCE_CA"):
+            if name in texts:
+                reading.warnings.append(f"{name} has no effect: the embedded governor is asked")
+    elif "EVE_PROXY_POLICY_FILE" in texts:
+        reading.warnings.append("EVE_PROXY_POLICY_FILE has no effect: a decision service is asked")
+    try:
+        parse_governance_url(texts.get("EVE_PROXY_GOVERNANCE_URL", Kind.EMBEDDED.value))
+    except ValueError as error:
+        if insecure is True:
+            reading.warnings.append(INSECURE)
+        elif insecure is False:
+            reading.faults.append(f"EVE_PROXY_GOVERNANCE_URL: {error}")

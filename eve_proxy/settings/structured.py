@@ -1,0 +1,29 @@
+"""Kinds whose texts have a parser of their own elsewhere: hosts, networks, clients, ports, the governor's address."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from eve_proxy.governance.address import GovernanceAddress, parse_governance_url
+from eve_proxy.policy.clients import AllowedClients
+from eve_proxy.policy.networks import AllowedNetworks
+from eve_proxy.policy.ports import PortSet
+from eve_proxy.policy.suffixes import HostSet
+from eve_proxy.settings.kinds import Kind
+
+
+def _optional_hosts(text: str) -> HostSet | None:
+    return HostSet.parse(text) if text else None
+
+
+def _governance_url(text: str) -> GovernanceAddress:
+    # Whether plain HTTP is allowed depends on another variable: agreement.py asks again.
+    return parse_governance_url(text, insecure=True)
+
+
+HOSTS: Final = Kind(label="hosts", read=HostSet.parse)
+OPTIONAL_HOSTS: Final = Kind(label="hosts", read=_optional_hosts)
+NETWORKS: Final = Kind(label="networks", read=AllowedNetworks.parse)
+CLIENTS: Final = Kind(label="networks", read=AllowedClients.parse)
+PORTS: Final = Kind(label="ports", read=PortSet.parse)
+GOVERNANCE_URL: Final = Kind(label="URL", read=_governance_url, quiet=True)
