@@ -1,0 +1,109 @@
+"""Send now, buffer only what the kernel does not take.
+
+A write through the reactor costs two ``epoll_ctl`` calls and one more turn of the loop; trying the socket first
+costs neither (performance.md, "What was learnt"). The shortcut is taken only in the one state in which it cannot
+be told from ``transport.write``: a plain socket that is open both ways, with nothing queued before this data and
+nobody who waits for the queue to drain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from socket import MSG_PEEK
+
+from twisted.internet.interfaces import ITransport
+from twisted.internet.tcp import Connection
+
+# Up to here one copy is cheaper than a scatter/gather call; beyond it a copy of the body is the larger cost.
+_JOIN_BELOW = 64 * 1024
+# Linux's IOV_MAX; a longer list goes through the transport.
+_MOST_PIECES = 1024
+
+
+def send(transport: ITransport, data: bytes | Sequence[bytes]) -> None:
+    """Write ``data``, at once when that is possible.
+
+    Errors of the socket are left for the reactor to find, so that they arrive as ``connectionLost`` and never
+    inside the caller.
+
+    :param transport: any Twisted stream transport; anything but a plain TCP or Unix socket gets a plain write.
+    :param data: one piece, or several that are sent with one call.
+    """
+    if not isinstance(data, bytes):
+        if sum(map(len, data)) > _JOIN_BELOW and len(data) <= _MOST_PIECES:
+            _send_pieces(transport, data)
+            return
+        data = b"".join(data)
+    if isinstance(transport, Connection) and _can_send_now(transport):
+        try:
+            sent = transport.socket.send(data)
+        except OSError:
+            sent = 0
+        if sent == len(data):
+            return
+        if sent:
+            data = data[sent:]
+    transport.write(data)
+
+
+def is_plain(transport: ITransport) -> bool:
+    """Whether ``transport`` is a TCP or Unix socket itself, with no TLS on top."""
+    return isinstance(transport, Connection) and not transport.TLS
+
+
+def still_open(transport: ITransport) -> bool:
+    """Look, without the reactor, whether an idle peer has closed (or sent something that nobody asked for)."""
+    if not isinstance(transport, Connection) or transport.TLS:
+        return True
+    try:
+        transport.socket.recv(1, MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def set_nodelay(transport: ITransport) -> None:
+    """Switch Nagle's algorithm off where there is one: heads and bodies leave in one write already."""
+    switch = getattr(transport, "setTcpNoDelay", None)
+    if switch is not None:
+        switch(True)
+
+
+def _send_pieces(transport: ITransport, pieces: Sequence[bytes]) -> None:
+    if isinstance(transport, Connection) and _can_send_now(transport):
+        try:
+            sent = transport.socket.sendmsg(pieces)
+        except OSError:
+            sent = 0
+        if sent:
+            pieces = _after(pieces, sent)
+    if pieces:
+        transport.writeSequence(pieces)
+
+
+def _after(pieces: Sequence[bytes], sent: int) -> list[bytes]:
+    """What is left of ``pieces`` when the first ``sent`` bytes are gone."""
+    for position, piece in enumerate(pieces):
+        if sent < len(piece):
+            return [piece[sent:], *pieces[position + 1 :]]
+        sent -= len(piece)
+    return []
+
+
+def _can_send_now(transport: Connection) -> bool:
+    return bool(
+        transport.connected
+        # Queued bytes come first. `dataBuffer` is emptied when it has been written, so its offset needs no look.
+        and not transport._tempDataLen
+        and not transport.dataBuffer
+        # A close or half-close that waits for the queue is the reactor's to finish.
+        and not transport.disconnecting
+        and not transport._writeDisconnecting
+        and not transport._aborting
+        # TLS turns bytes into records first.
+        and not transport.TLS
+        # A pull producer is asked for more only when a queue has drained: without one it would wait for ever.
+        and (transport.producer is None or transport.streamingProducer)
+    )
