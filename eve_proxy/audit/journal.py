@@ -1,0 +1,361 @@
+"""The journal: law 2. A record's Deferred fires when its line is durable, and not a moment before.
+
+Records wait in ``_queue`` while a commit (one write, one fdatasync, in the committer's thread) is under way; when it
+lands, all that waited go together in the next. The chain's head runs ahead of the disk; when a commit fails it
+returns to the last durable record, and everything signed since then fails with it. Nobody saw those certificates.
+
+Three ways for a record not to become durable, and what follows:
+
+- the commit fails: the file is reopened and cut back, a ``recovered`` record says so; once that one is durable, the
+  journal is well again;
+- the commit stalls past the timeout: whoever waits is refused, and what was not yet handed over is withdrawn. If the
+  lines land after all, a ``void`` record names each, and the journal is well again;
+- the signer fails: nothing was queued, the chain did not move.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from eve_proxy.audit.committer import Offload
+from eve_proxy.audit.file import JournalFile, Opener
+from eve_proxy.audit.lock import Lock
+from eve_proxy.audit.records import Records
+from eve_proxy.audit.recovery import Cut, Place, take_up
+from eve_proxy.audit.space import SpaceWatch
+from eve_proxy.interfaces import IAuditSink, IClock, ISigner
+from eve_proxy.model.certificate import DecisionCertificate, Draft, LogLink
+from eve_proxy.model.errors import JournalUnavailable, SigningFailed
+from eve_proxy.signing.seal import seal
+
+_NEVER = float("inf")
+_FIRST_RETRY = 0.25  # seconds; doubled up to
+_LAST_RETRY = 5.0
+
+_log = Logger()
+
+
+class _Entry:
+    """A line on its way to the disk.
+
+    :ivar waiter: who is told; None on the journal's own records and after a refusal.
+    :ivar due: when waiting ends, on the monotonic clock.
+    :ivar late: the waiter was refused while the line was being written.
+    :ivar voids: the certificate that this ``void`` record names.
+    """
+
+    __slots__ = ("certificate", "due", "late", "voids", "waiter")
+
+    def __init__(self, certificate: DecisionCertificate, waiter: Deferred[DecisionCertificate] | None, due: float):
+        self.certificate = certificate
+        self.waiter = waiter
+        self.due = due
+        self.late = False
+        self.voids: DecisionCertificate | None = None
+
+
+@implementer(IAuditSink)
+class Journal:
+    """An open journal. Made by ``audit.opening.open_journal``."""
+
+    def __init__(
+        self,
+        *,
+        path: Path,
+        file: JournalFile,
+        opener: Opener,
+        lock: Lock,
+        place: Place,
+        signer: ISigner,
+        records: Records,
+        clock: IClock,
+        timers: IReactorTime,
+        offload: Offload,
+        durable: bool,
+        timeout: float,
+    ) -> None:
+        """Take over an open, locked file whose last record is at ``place``."""
+        self._path = path
+        self._file = file
+        self._opener = opener
+        self._identity = file.identity()
+        self._lock = lock
+        self._signer = signer
+        self._records = records
+        self._clock = clock
+        self._timers = timers
+        self._offload = offload
+        self._durable = durable
+        self._timeout = timeout
+
+        self._place = place  # on the disk
+        self._head = place.next  # in memory
+        self._queue: list[_Entry] = []
+        self._inflight: list[_Entry] | None = None
+        self._inflight_size = 0
+        self._owed: list[DecisionCertificate] = []  # lines that landed after their refusal and have no void record yet
+
+        self._problem: str | None = None
+        self._refused = 0  # since the problem began
+        self._cut: Cut | None = None
+        self._retry_in = 0.0
+        self._retry: IDelayedCall | None = None
+        self._alarm: IDelayedCall | None = None
+        self._closing = False
+        self._closed = False
+
+        self._space = SpaceWatch(file.free_space(), clock=clock, offload=offload)
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be recorded now, on one line (the reason of ``/readyz``); None while all is well."""
+        return "the journal is closed" if self._closing and self._problem is None else self._problem
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should know while all is well: ``sync off``, low disk."""
+        if self.problem is None:
+            self._space.look(self._file.free_space)
+        found = () if self._durable else ("sync off",)
+        return found if self._space.warning is None else (*found, self._space.warning)
+
+    @property
+    def head(self) -> LogLink:
+        """The place that the next record takes: the journal's id, its number, the hash of the one before."""
+        return self._head
+
+    def record(self, draft: Draft) -> Deferred[DecisionCertificate]:
+        """See ``IAuditSink``: link, signature and place in the queue in one synchronous step."""
+        if self._problem is not None or self._closing:
+            return fail(self._refusal(draft))
+        try:
+            certificate = seal(draft, self._head, self._signer)
+        except SigningFailed as error:
+            return fail(error)
+        waiter: Deferred[DecisionCertificate] = Deferred()
+        self._append(_Entry(certificate, waiter, self._clock.monotonic() + self._timeout))
+        if self._inflight is None:
+            self._commit()
+        if self._alarm is None:
+            self._alarm = self._timers.callLater(self._timeout, self._overdue)
+        return waiter
+
+    def note(
+        self, kind: str, reason: str, details: dict[str, Any], *, parent: str | None = None
+    ) -> Deferred[DecisionCertificate]:
+        """Record something that is not a decision, such as ``suppressed``; as ``record``."""
+        return self.record(self._records.draft(kind, reason, details, parent=parent))
+
+    def close(self) -> Deferred[None]:
+        """Refuse new records, write ``session_close`` behind those that wait, and give the file back.
+
+        Fires when that is durable; fails with JournalUnavailable when it cannot be, and gives the file back all the
+        same (unless a write hangs: then file and lock end with the process).
+        """
+        if self._closing:
+            return succeed(None)
+        if self._problem is None:
+            closed = self.note("session_close", "the journal was closed", {})
+        else:
+            closed = fail(JournalUnavailable(self._problem))
+        self._closing = True
+        return closed.addBoth(self._release)
+
+    def _release(self, outcome: DecisionCertificate | Failure) -> Failure | None:
+        self._closed = True
+        for call in (self._alarm, self._retry):
+            if call is not None and call.active():
+                call.cancel()
+        if self._inflight is None:
+            self._give_back()
+        return outcome if isinstance(outcome, Failure) else None
+
+    def _give_back(self) -> None:
+        self._file.close()
+        self._lock.release()
+
+    # The way to the disk.
+
+    def _append(self, entry: _Entry) -> None:
+        self._queue.append(entry)
+        head = self._head
+        self._head = LogLink(id=head.id, seq=head.seq + 1, prev=entry.certificate.content_hash)
+
+    def _commit(self) -> None:
+        """Hand over everything that waits."""
+        batch, self._queue = self._queue, []
+        self._inflight = batch
+        data = b"\n".join([entry.certificate.line for entry in batch]) + b"\n"
+        self._inflight_size = len(data)
+        self._offload(self._file.append, data, self._durable).addCallbacks(self._landed, self._broke)
+
+    def _landed(self, _: None) -> None:
+        batch, self._inflight = self._inflight or [], None
+        last = batch[-1].certificate
+        self._place = Place(offset=self._place.offset + self._inflight_size, last=last.line, next=_after(last))
+        if self._problem is not None:
+            self._heal()
+        if self._queue:
+            self._commit()
+        now = self._clock.monotonic()
+        for entry in batch:
+            waiter = entry.waiter
+            if waiter is None:
+                if entry.late:
+                    self._owed.append(entry.certificate)
+            elif entry.due < now:
+                # Durable, but whoever waits must hear the same whether the alarm or the disk came first.
+                self._owed.append(entry.certificate)
+                waiter.errback(self._refusal(entry.certificate.draft, self._slow))
+            else:
+                waiter.callback(entry.certificate)
+        if self._owed:
+            self._settle()
+        if self._closed and self._inflight is None:
+            self._give_back()
+        elif self._problem is None and not self._closed:
+            self._space.look(self._file.free_space)
+
+    @property
+    def _slow(self) -> str:
+        return f"the journal's disk did not answer within {self._timeout:g} s"
+
+    # When something goes wrong.
+
+    def _refusal(self, draft: Draft, problem: str | None = None) -> JournalUnavailable:
+        problem = problem or self.problem or "the journal is unavailable"
+        self._refused += 1
+        refusal = self._records.refusal(draft, problem)
+        if refusal is None:
+            return JournalUnavailable(problem)
+        try:
+            return JournalUnavailable(problem, seal(refusal, None, self._signer))
+        except SigningFailed:
+            return JournalUnavailable(problem)
+
+    def _overdue(self) -> None:
+        """The alarm: it rings for the oldest record that waited when it was set, and goes on to the oldest now."""
+        self._alarm = None
+        waiting = [entry.due for entry in (*(self._inflight or ()), *self._queue) if entry.waiter is not None]
+        if not waiting:
+            return
+        left = min(waiting) - self._clock.monotonic()
+        if left > 0:
+            self._alarm = self._timers.callLater(left, self._overdue)
+        else:
+            self._stall()
+
+    def _stall(self) -> None:
+        withdrawn, self._queue = self._queue, []
+        inflight = self._inflight or []
+        # The next record, should there be one, follows what the stalled commit may yet write.
+        self._head = _after(inflight[-1].certificate) if inflight else self._place.next
+        self._trouble(self._slow)
+        for entry in inflight:
+            entry.late = entry.late or entry.waiter is not None
+        self._owe_again(withdrawn)
+        self._refuse([*inflight, *withdrawn])
+
+    def _broke(self, failure: Failure) -> None:
+        entries = [*(self._inflight or []), *self._queue]
+        self._inflight, self._queue = None, []
+        self._head = self._place.next
+        self._trouble(f"the journal cannot be written: {_explain(failure)}")
+        self._owe_again(entries)
+        self._refuse(entries)
+        self._repair_later()
+
+    def _trouble(self, problem: str) -> None:
+        if self._problem is None:
+            self._refused = 0
+            self._cut = None
+            _log.error("{problem}; nothing is released until it can be", problem=problem)
+        self._problem = problem
+
+    def _owe_again(self, entries: list[_Entry]) -> None:
+        self._owed.extend([entry.voids for entry in entries if entry.voids is not None])
+
+    def _refuse(self, entries: list[_Entry]) -> None:
+        for entry in entries:
+            waiter, entry.waiter = entry.waiter, None
+            if waiter is not None:
+                waiter.errback(self._refusal(entry.certificate.draft))
+
+    def _repair_later(self) -> None:
+        if self._closed:
+            self._give_back()
+            return
+        self._retry = self._timers.callLater(self._retry_in, self._repair)
+        self._retry_in = min(_LAST_RETRY, max(_FIRST_RETRY, 2 * self._retry_in))
+
+    def _repair(self) -> None:
+        self._retry = None
+        repaired = self._offload(take_up, self._opener, self._path, self._file, self._identity, self._place)
+        repaired.addCallbacks(self._taken_up, self._broke)
+
+    def _taken_up(self, result: tuple[JournalFile, Cut]) -> None:
+        """The file is as it was after the last durable record; show that it can be written by writing what happened."""
+        self._file, cut = result
+        if self._closed:
+            self._repair_later()
+            return
+        if self._cut is None or self._cut.size == 0:
+            self._cut = cut  # later ones are attempts to write this very record
+        details = {
+            "bytes": self._cut.size,
+            "sha256": self._cut.sha256,
+            "cause": self._problem or "",
+            "refused": self._refused,
+        }
+        draft = self._records.draft("recovered", "writing failed and works again", details)
+        try:
+            self._append(_Entry(seal(draft, self._head, self._signer), None, _NEVER))
+        except SigningFailed:
+            self._broke(Failure())  # type: ignore[no-untyped-call]
+            return
+        self._settle()
+
+    def _heal(self) -> None:
+        _log.info("the journal is written again; {refused} records were refused", refused=self._refused)
+        self._problem = None
+        self._retry_in = 0.0
+
+    def _settle(self) -> None:
+        """Name, in ``void`` records, the lines whose clients were told that there is none; and commit."""
+        owed, self._owed = self._owed, []
+        for position, voided in enumerate(owed):
+            draft = self._records.draft(
+                "void",
+                "this line became durable after its client was refused; nothing was released on it",
+                {"content_hash": voided.content_hash},
+                parent=voided.certificate_id,
+            )
+            try:
+                entry = _Entry(seal(draft, self._head, self._signer), None, _NEVER)
+            except SigningFailed:
+                self._owed = owed[position:]  # said after the next commit that lands
+                break
+            entry.voids = voided
+            self._append(entry)
+        if self._queue and self._inflight is None:
+            self._commit()
+
+
+def _after(certificate: DecisionCertificate) -> LogLink:
+    link = certificate.log
+    assert link is not None
+    return LogLink(id=link.id, seq=link.seq + 1, prev=certificate.content_hash)
+
+
+def _explain(failure: Failure) -> str:
+    error = failure.value
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # without the path: this text goes to clients
+    return str(error) or type(error).__name__

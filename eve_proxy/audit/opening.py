@@ -1,0 +1,189 @@
+"""Opening a journal: lock it, see what the last session left, continue its chain, and say so. Never silent.
+
+Blocks, on purpose: nothing listens yet.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from eve_proxy import __version__
+from eve_proxy.audit.committer import Offload
+from eve_proxy.audit.file import JournalFile, Opener, make_directories, open_file, sync_directory
+from eve_proxy.audit.journal import Journal
+from eve_proxy.audit.lock import take_lock
+from eve_proxy.audit.records import Records
+from eve_proxy.audit.recovery import Cut, Place, Tail, TailDamaged, measure, read_tail
+from eve_proxy.interfaces import IClock, IEntropy, ISigner
+from eve_proxy.model.certificate import GENESIS, Draft, LogLink
+from eve_proxy.model.errors import JournalUnavailable
+from eve_proxy.model.exchange import EGRESS_CALLER
+from eve_proxy.signing.seal import seal, timestamp
+
+_log = Logger()
+
+
+def open_journal(
+    path: Path,
+    *,
+    signer: ISigner,
+    org_id: str,
+    clock: IClock,
+    entropy: IEntropy,
+    offload: Offload,
+    reactor_clock: IReactorTime,
+    sync: Literal["batch", "off"] = "batch",
+    timeout: float = 5.0,
+    caller: str = EGRESS_CALLER,
+    opener: Opener = open_file,
+) -> Journal:
+    """Open or make the journal at ``path``; its ``session_open`` is durable when this returns.
+
+    :param offload: runs blocking calls one after the other elsewhere (``audit.committer.Committer``).
+    :param sync: EVE_PROXY_AUDIT_SYNC; ``off`` leaves durability to the operating system.
+    :param timeout: EVE_PROXY_AUDIT_TIMEOUT, seconds.
+    :raises JournalLocked: another process writes it; the message names that process.
+    :raises JournalUnavailable: it cannot be made, read or written.
+    :raises SigningFailed: the signer does not work.
+    """
+    records = Records(org_id=org_id, caller=caller, clock=clock, entropy=entropy)
+    try:
+        make_directories(path.parent)
+        lock = take_lock(path)
+    except OSError as error:
+        raise JournalUnavailable(f"the journal {path} cannot be opened: {error.strerror}") from error
+    try:
+        file, tail, damaged = _examine(path, signer, clock, opener)
+        try:
+            place = _begin(file, tail, damaged, records, entropy, signer, sync)
+            return Journal(
+                path=path,
+                file=file,
+                opener=opener,
+                lock=lock,
+                place=place,
+                signer=signer,
+                records=records,
+                clock=clock,
+                timers=reactor_clock,
+                offload=offload,
+                durable=sync == "batch",
+                timeout=timeout,
+            )
+        except BaseException:
+            file.close()
+            raise
+    except OSError as error:
+        lock.release()
+        raise JournalUnavailable(f"the journal {path} cannot be used: {error.strerror}") from error
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _examine(
+    path: Path, signer: ISigner, clock: IClock, opener: Opener
+) -> tuple[JournalFile, Tail, dict[str, Any] | None]:
+    """The file, what its tail says, and, when a damaged one had to make room, what ``session_open`` says of that."""
+    file = opener(path)
+    try:
+        return file, read_tail(file, _Own(signer)), None
+    except TailDamaged as error:
+        sha256 = measure(file, 0, file.size()).sha256
+        file.close()
+        aside = _aside(path, clock)
+        os.rename(path, aside)
+        sync_directory(path.parent)
+        _log.error(
+            "the journal {path} is damaged ({error}); it was moved to {aside} and a new one begins",
+            path=str(path),
+            error=str(error),
+            aside=str(aside),
+        )
+        fresh = opener(path)
+        damage = {"damaged_file": aside.name[-200:], "damaged_sha256": sha256}
+        return fresh, Tail(place=None, key_id=None, torn=None), damage
+    except BaseException:
+        file.close()
+        raise
+
+
+def _aside(path: Path, clock: IClock) -> Path:
+    stamp = timestamp(clock.wall()).translate({ord(mark): None for mark in "-:."})
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    number = 1
+    while aside.exists():  # two in one millisecond, or a clock set back: never overwrite evidence
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+    return aside
+
+
+def _begin(
+    file: JournalFile,
+    tail: Tail,
+    damaged: dict[str, Any] | None,
+    records: Records,
+    entropy: IEntropy,
+    signer: ISigner,
+    sync: str,
+) -> Place:
+    """Cut off what is torn, and write ``session_open`` (and ``recovered``) durably."""
+    place = tail.place or Place(
+        offset=0, last=b"", next=LogLink(id="log_" + entropy.hex(8), seq=0, prev=GENESIS)
+    )  # fmt: skip
+    changed = tail.key_id if tail.key_id != signer.key_id else None
+    details = {
+        "version": __version__,
+        "pid": os.getpid(),
+        "sync": sync,
+        "previous_key_id": changed,
+        **(damaged or {}),
+    }
+    drafts = [records.draft("session_open", "the journal was opened", details)]
+    if tail.torn is not None:
+        drafts.append(_recovered(records, tail.torn))
+        file.cut(place.offset)
+    return _write(file, place, drafts, signer)
+
+
+def _recovered(records: Records, torn: Cut) -> Draft:
+    _log.warn("{size} bytes of an incomplete last line were cut off the journal", size=torn.size)
+    details = {"bytes": torn.size, "sha256": torn.sha256, "cause": "the last line was incomplete", "refused": 0}
+    return records.draft("recovered", "an incomplete last line was cut off", details)
+
+
+def _write(file: JournalFile, place: Place, drafts: list[Draft], signer: ISigner) -> Place:
+    lines: list[bytes] = []
+    link = place.next
+    for draft in drafts:
+        certificate = seal(draft, link, signer)
+        lines.append(certificate.line)
+        link = LogLink(id=link.id, seq=link.seq + 1, prev=certificate.content_hash)
+    data = b"\n".join(lines) + b"\n"
+    # Durable even with sync off: what this session is built on must not be lost with it.
+    file.append(data, True)
+    return Place(offset=place.offset + len(data), last=lines[-1], next=link)
+
+
+class _Own:
+    """Our signer as a ``Key``: a signature is ours when signing again gives it (true of HMAC and Ed25519)."""
+
+    def __init__(self, signer: ISigner) -> None:
+        self._signer = signer
+
+    @property
+    def algorithm(self) -> str:
+        return self._signer.algorithm
+
+    @property
+    def key_id(self) -> str:
+        return self._signer.key_id
+
+    def verify(self, content_hash: str, signature: str) -> bool:
+        return hmac.compare_digest(self._signer.sign(content_hash).encode(), signature.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,64 @@
+"""Drafts of what the journal itself has to say: records that are not decisions, and the answer without a line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from eve_proxy.interfaces import IClock, IEntropy
+from eve_proxy.model.certificate import DECISION, Draft
+from eve_proxy.model.text import clean
+from eve_proxy.model.verdict import FAIL_SHUT_PILLAR, LOCAL, Outcome
+from eve_proxy.signing.seal import timestamp
+
+
+class Records:
+    """Makes drafts in the name of one organisation and caller."""
+
+    def __init__(self, *, org_id: str, caller: str, clock: IClock, entropy: IEntropy) -> None:
+        self._org_id = org_id
+        self._caller = caller
+        self._clock = clock
+        self._entropy = entropy
+
+    def draft(self, kind: str, reason: str, details: dict[str, Any], *, parent: str | None = None) -> Draft:
+        """A record of ``kind`` that happened now.
+
+        :param details: the certificate's ``record``: JSON-ready, ASCII keys.
+        :param parent: id of the certificate that it is about.
+        """
+        return Draft(
+            certificate_id="cert_" + self._entropy.hex(8),
+            verdict=None,
+            reason=clean(reason, 200),
+            matched_pillar=None,
+            matched_vector=None,
+            caller=self._caller,
+            org_id=self._org_id,
+            latency_ms=0,
+            timestamp=timestamp(self._clock.wall()),
+            kind=kind,
+            parent=parent,
+            record=details,
+        )
+
+    def refusal(self, draft: Draft, problem: str) -> Draft | None:
+        """What the client of ``draft`` is told when its line is not durable; None when ``draft`` is no decision.
+
+        It keeps the id: whoever holds it finds, under that id, the line that landed after all and the ``void`` record
+        that names it, or nothing; and the decision service's log knows the question by the same id.
+        """
+        if draft.kind != DECISION:
+            return None
+        return replace(
+            draft,
+            verdict=Outcome.FAIL_CLOSED.value,
+            reason=clean(f"the decision could not be recorded: {problem}", 200),
+            matched_pillar=FAIL_SHUT_PILLAR,
+            matched_vector=None,
+            governor=LOCAL,
+            policy=None,
+            decision_ref=None,
+            record=None,
+            timestamp=timestamp(self._clock.wall()),
+        )

@@ -1,0 +1,197 @@
+"""Walking a whole journal: every line, the chain, and what is known about its end. Streaming, in constant memory.
+
+The first fault ends the examination and decides the answer. Only to name it well does the walk read on: a line
+that is missing where it should be was dropped, unless it comes later, and then lines were swapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, BinaryIO, Final
+
+from eve_proxy.model.certificate import GENESIS, LogLink
+from eve_proxy.signing.spelling import EDITED, Unacceptable, read_line
+from eve_proxy.signing.verification import UNTRUSTED_KEY, Key, check_fields
+
+SWAPPED: Final = "swapped"
+DROPPED: Final = "dropped"
+DUPLICATED: Final = "duplicated"
+INSERTED: Final = "inserted"
+TRUNCATED: Final = "truncated"
+SELF_PROVEN: Final = "self-proven"
+
+# A line never exceeds the 4,096 bytes of a header (its ASCII form is the longer one), plus the newline.
+LONGEST: Final = 4097
+_KINDS = 32
+
+
+class Exit(IntEnum):
+    """The answer, and the command's exit status (evidence.md, "Verification")."""
+
+    WHOLE = 0
+    TAMPERED = 1
+    USAGE = 2
+    UNPROVEN = 3
+    UNTRUSTED = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a walk found.
+
+    :ivar fault: a constant name, None when everything is well: ``edited respaced duplicate-keys dropped swapped
+        duplicated inserted`` (tampered), ``untrusted-key``, ``truncated`` (no ``session_close``),
+        ``self-proven`` (``--require-external``).
+    :ivar line: number of the first faulty line, from 1; None when the fault is the missing end.
+    :ivar records: lines that verified, in order, before the fault.
+    :ivar head: the place that the next record would take; None when no line verified.
+    :ivar proven_against: ``accident`` when a ``session_close`` ends the journal, else None. It does not prove the
+        end against the holder of the key, nor against someone who cuts the file at an older ``session_close``.
+    :ivar kinds: how many records of each kind; of decisions, of each verdict.
+    :ivar follows: SHA-256 values (hex) of damaged files that this journal says it succeeds.
+    """
+
+    exit: Exit
+    fault: str | None = None
+    line: int | None = None
+    detail: str = ""
+    records: int = 0
+    head: LogLink | None = None
+    proven_against: str | None = None
+    kinds: dict[str, int] = field(default_factory=dict)
+    verdicts: dict[str, int] = field(default_factory=dict)
+    follows: tuple[str, ...] = ()
+
+
+def walk(lines: Iterable[bytes], keys: Sequence[Key], *, require_external: bool = False) -> Report:
+    """Examine a journal from its first line.
+
+    :param lines: as ``read_lines`` yields them, each with its newline; the last one may lack it.
+    :param keys: the trusted keys.
+    :param require_external: an end that only the journal itself vouches for is not enough.
+    """
+    walker = _Walk(keys)
+    source = iter(lines)
+    for number, raw in enumerate(source, start=1):
+        try:
+            if raw[-1:] != b"\n" and len(raw) < LONGEST:
+                return walker.report(Exit.UNPROVEN, TRUNCATED, number, "the last line is incomplete")
+            walker.accept(read_line(raw[:-1]))
+        except _Missing as gap:
+            fault, detail = _name_gap(gap, source)
+            return walker.report(Exit.TAMPERED, fault, number, detail)
+        except Unacceptable as error:
+            answer = Exit.UNTRUSTED if error.fault == UNTRUSTED_KEY else Exit.TAMPERED
+            return walker.report(answer, error.fault, number, error.detail)
+    return walker.end(require_external)
+
+
+def read_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a journal with their newlines; what is longer than any line comes in pieces."""
+    return iter(lambda: stream.readline(LONGEST), b"")
+
+
+class _Missing(Exception):
+    """The line that should be here is not: a later one of the same journal is."""
+
+    def __init__(self, log_id: str, expected: int, found: int) -> None:
+        super().__init__()
+        self.log_id = log_id
+        self.expected = expected
+        self.found = found
+
+
+def _name_gap(gap: _Missing, rest: Iterator[bytes]) -> tuple[str, str]:
+    for raw in rest:
+        try:
+            log = read_line(raw.removesuffix(b"\n"))["log"]
+        except Unacceptable:
+            continue
+        if log is not None and log["id"] == gap.log_id and log["seq"] == gap.expected:
+            return SWAPPED, f"record {gap.found} stands where record {gap.expected} belongs, which comes later"
+    return DROPPED, f"record {gap.expected} is missing: record {gap.found} stands in its place"
+
+
+class _Walk:
+    """The chain so far, and the counts."""
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        self._keys = keys
+        self._head: LogLink | None = None
+        self._records = 0
+        self._kinds: dict[str, int] = {}
+        self._verdicts: dict[str, int] = {}
+        self._last_kind = ""
+        self._follows: tuple[str, ...] = ()
+
+    def accept(self, fields: dict[str, Any]) -> None:
+        """Take one more line.
+
+        :raises Unacceptable: it does not verify or does not belong here.
+        :raises _Missing: it belongs further on.
+        """
+        check_fields(fields, self._keys)
+        log = fields["log"]
+        if log is None:
+            raise Unacceptable(INSERTED, "a certificate that was never part of a journal")
+        expected = self._head or LogLink(id=log["id"], seq=0, prev=GENESIS)
+        if log["id"] != expected.id:
+            raise Unacceptable(INSERTED, "a record of another journal")
+        if log["seq"] > expected.seq:
+            raise _Missing(expected.id, expected.seq, log["seq"])
+        if log["seq"] < expected.seq:
+            raise Unacceptable(DUPLICATED, f"record {log['seq']} again, where record {expected.seq} belongs")
+        if log["prev"] != expected.prev:
+            raise Unacceptable(INSERTED, f"record {log['seq']} of another history of this journal")
+        self._head = LogLink(id=expected.id, seq=expected.seq + 1, prev=fields["content_hash"])
+        self._count(fields)
+
+    def _count(self, fields: dict[str, Any]) -> None:
+        kind = fields["kind"]
+        self._records += 1
+        self._last_kind = kind
+        _add(self._kinds, kind)
+        if isinstance(fields["verdict"], str):
+            _add(self._verdicts, fields["verdict"])
+        if kind == "session_open" and fields["log"]["seq"] == 0:
+            damaged = (fields["record"] or {}).get("damaged_sha256")
+            if isinstance(damaged, str):
+                self._follows = (damaged,)
+
+    def end(self, require_external: bool) -> Report:
+        """The report on a journal without a faulty line."""
+        if self._last_kind != "session_close":
+            detail = "every line verifies, but no session_close ends the journal: later lines may be missing"
+            return self.report(Exit.UNPROVEN, TRUNCATED, None, detail)
+        if require_external:
+            detail = "only the journal's own session_close proves the end, not a checkpoint or witness from elsewhere"
+            return self.report(Exit.UNPROVEN, SELF_PROVEN, None, detail)
+        return self.report(Exit.WHOLE, None, None, "")
+
+    def report(self, answer: Exit, fault: str | None, line: int | None, detail: str) -> Report:
+        """The report as things stand."""
+        whole = answer is Exit.WHOLE or fault == SELF_PROVEN
+        return Report(
+            exit=answer,
+            fault=fault,
+            line=line,
+            detail=detail,
+            records=self._records,
+            head=self._head,
+            proven_against="accident" if whole else None,
+            kinds=self._kinds,
+            verdicts=self._verdicts,
+            follows=self._follows,
+        )
+
+
+def _add(counts: dict[str, int], name: str) -> None:
+    """Count, in bounded memory whatever the names are."""
+    if name not in counts and len(counts) >= _KINDS:
+        name = "other"
+    counts[name] = counts.get(name, 0) + 1
+
+
+__all__ = ["EDITED", "LONGEST", "Exit", "Report", "read_lines", "walk"]
