@@ -41,6 +41,13 @@ def faults(environ: dict[str, str], held: dict[str, FileContent] | None = None) 
     return caught.value.faults
 
 
+def attempt(environ: dict[str, str]) -> Config | tuple[str, ...]:
+    try:
+        return parse(environ, read_file=no_files, declared=lambda names: ())
+    except ConfigurationError as error:
+        return error.faults
+
+
 def test_the_guides_defaults() -> None:
     """With nothing but the key set, the ten variables of the guide have the guide's defaults."""
     config = read({})
@@ -171,17 +178,18 @@ def test_faulty_keys(environ: dict[str, str], expected: str) -> None:
     assert expected in str(caught.value)
 
 
-@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60))
-def test_secrets_are_never_shown(secret: str) -> None:
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60))
+def test_secrets_are_never_shown(rest: str) -> None:
     """No repr, fault, warning or setting contains a secret."""
+    secret = "s3cr3t" + rest
     token = "tok en-" + secret
     environ = {"JWT_SECRET_KEY": secret, "EVE_PROXY_GOVERNANCE_TOKEN": secret}
     config = parse(environ, read_file=no_files)
     shown = repr(config) + repr(config.entries) + "".join(config.warnings) + str(config.settings())
-    assert secret not in shown
+    assert "s3cr3t" not in shown
     with pytest.raises(ConfigurationError) as caught:
         parse({"EVE_PROXY_GOVERNANCE_TOKEN": token, "EVE_PROXY_PORT": "x"}, read_file=no_files)
-    assert token not in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
     assert "cannot stand in a header" in str(caught.value)
 
 
@@ -202,13 +210,11 @@ def test_empty_means_empty_only_where_it_has_a_meaning() -> None:
     """``NAME=`` is a value for the lists that may be empty, and a fault everywhere else."""
     accepted = set()
     for row in VARIABLES:
-        try:
-            read({row.name: ""}) if row.name != "JWT_SECRET_KEY" else faults({row.name: ""})
-        except ConfigurationError as error:
-            assert all(row.name in fault and "set but empty" in fault for fault in error.faults), error.faults
-        else:
+        found = attempt({**KEY, row.name: ""})
+        if isinstance(found, Config):
             accepted.add(row.name)
-    accepted.discard("JWT_SECRET_KEY")
+        else:
+            assert all(row.name in fault and "set but empty" in fault for fault in found), found
     assert accepted == {
         "EVE_PROXY_BLOCKED_HOSTS",
         "EVE_PROXY_ALLOWED_NETWORKS",
@@ -318,9 +324,5 @@ def test_settings_for_plugin_makers() -> None:
 @given(st.dictionaries(st.sampled_from([row.name for row in VARIABLES]), st.text(max_size=12), max_size=6))
 def test_any_environment_gives_a_config_or_faults(environ: dict[str, str]) -> None:
     """Whatever stands in the environment, the answer is a configuration or a list of faults, never a traceback."""
-    try:
-        config = parse(environ, read_file=no_files, declared=lambda names: ())
-    except ConfigurationError as error:
-        assert all("\n" not in fault for fault in error.faults)
-    else:
-        assert isinstance(config, Config)
+    found = attempt(environ)
+    assert isinstance(found, Config) or all("\n" not in fault for fault in found)
