@@ -15,13 +15,13 @@ def read_entries(text: str, read: Callable[[str], T]) -> tuple[T, ...]:
 
     :param read: raises ValueError with what to write instead of its entry.
     :raises ValueError: one line that quotes each bad entry with its remedy. It does not name the variable: the caller
-        knows it. A text of nothing but commas is an error too: it must not quietly mean "no rule".
+        knows it. A text of nothing but blanks and commas is an error too: it must not quietly mean "no rule".
     """
     values: list[T] = []
     faults: list[str] = []
     entries = [entry for entry in map(str.strip, text.split(",")) if entry]
-    if not entries and text.strip():
-        raise ValueError("it lists nothing; write at least one entry between the commas")
+    if not entries and text:
+        raise ValueError("it lists nothing; write at least one entry")
     for entry in entries:
         try:
             values.append(read(entry))

@@ -16,16 +16,16 @@ def test_entries_are_read_in_order_whatever_the_spacing() -> None:
     assert read_entries(" 3 ,1,\t2,", read) == (3, 1, 2)
 
 
-@pytest.mark.parametrize("text", ["", "  "])
-def test_an_empty_text_has_no_entries(text: str) -> None:
+def test_an_empty_text_has_no_entries() -> None:
     """An empty setting is no rule and no fault."""
-    assert read_entries(text, read) == ()
+    assert read_entries("", read) == ()
 
 
-def test_commas_alone_are_a_fault() -> None:
+@pytest.mark.parametrize("text", [" , ,", ",", " ", "\n"])
+def test_blanks_and_commas_alone_are_a_fault(text: str) -> None:
     """A template that rendered to commas stops the start instead of switching the rule off."""
     with pytest.raises(ValueError, match="lists nothing"):
-        read_entries(" , ,", read)
+        read_entries(text, read)
 
 
 def test_every_bad_entry_is_named_with_its_remedy() -> None:
