@@ -12,6 +12,7 @@ from pathlib import Path
 from eve_proxy.discover import declared_variables
 from eve_proxy.governance.address import GovernanceAddress
 from eve_proxy.model.errors import ConfigurationError
+from eve_proxy.pdp.policy import Policy
 from eve_proxy.policy.clients import AllowedClients
 from eve_proxy.policy.networks import AllowedNetworks
 from eve_proxy.policy.ports import PortSet
@@ -31,6 +32,7 @@ class Config:
     """One attribute per variable (``settings/variables.py``); times in seconds, sizes in bytes.
 
     :ivar allowed_hosts: None when the allowlist is off.
+    :ivar policy: what the embedded governor goes by; None when a decision service is asked.
     :ivar entries: where each value comes from, in the table's order, then the variables of plugins.
     :ivar warnings: what starts all the same but should be known, one line each.
     """
@@ -63,6 +65,7 @@ class Config:
     governance_jwks: Path | None
     policy_set: str
     policy_file: Path | None
+    policy: Policy | None
     allow_modify: bool
     allowed_networks: AllowedNetworks
     allowed_hosts: HostSet | None

@@ -86,7 +86,7 @@ def test_every_row_of_the_table_has_its_attribute() -> None:
     """A variable that is parsed is also there to be used, and nothing is there that no variable sets."""
     rows = {row.field for row in VARIABLES if row.field}
     attributes = {field.name for field in dataclasses.fields(Config)}
-    assert attributes - rows == {"entries", "warnings"}
+    assert attributes - rows == {"entries", "warnings", "policy"}
     assert rows <= attributes
 
 
@@ -287,6 +287,25 @@ def test_a_secret_file_that_everybody_can_read() -> None:
     }
     (warning,) = read(environ, lax).warnings
     assert warning.startswith("EVE_PROXY_GOVERNANCE_TOKEN_FILE='/t'")
+
+
+def test_the_embedded_governors_policy() -> None:
+    """The shipped policy is used unless a file replaces it, and a broken file stops the start with all its faults."""
+    mine = files(
+        mine=b"name: mine\ndefault: block\nvocabulary: []\ndetectors: {}\nrules: []\n", broken=b"default: maybe\n"
+    )
+    shipped = read({}).policy
+    assert shipped is not None
+    assert shipped.name == "egress_v1"
+    replaced = read({"EVE_PROXY_POLICY_FILE": "/mine"}, mine).policy
+    assert replaced is not None
+    assert (replaced.name, replaced.allows) == ("mine", False)
+    found = faults({"EVE_PROXY_POLICY_FILE": "/broken"}, mine)
+    assert len(found) > 1
+    assert all(fault.startswith("EVE_PROXY_POLICY_FILE: ") for fault in found)
+    hosted = {"EVE_PROXY_GOVERNANCE_URL": "https://gov.example"}
+    assert read(hosted).policy is None
+    assert "has no effect" in read({**hosted, "EVE_PROXY_POLICY_FILE": "/mine"}, mine).warnings[0]
 
 
 def test_a_plugins_variables_are_accepted_when_it_is_required() -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from eve_proxy.governance.address import GovernanceAddress, Kind, parse_governance_url
+from eve_proxy.pdp.policy import Policy
+from eve_proxy.pdp.policy_file import PolicyFault, load_policy, parse_policy
 from eve_proxy.settings.reading import Reading
 from eve_proxy.settings.secret import Secret
 from eve_proxy.signing.secret import SHORTEST
+
+_POLICY_FILE: Final = "EVE_PROXY_POLICY_FILE"
 
 NO_KEY: Final = (
     "JWT_SECRET_KEY is not set: no key, no start. Set it to at least 32 random bytes (openssl rand -hex 32), "
@@ -28,6 +32,7 @@ def check_agreement(reading: Reading) -> None:
     """Compare the values that were read; add to ``reading``'s faults and warnings."""
     _check_keys(reading)
     _check_governance(reading)
+    _read_policy(reading)
     values = reading.values
     body, buffered = values.get("max_body"), values.get("max_buffered")
     if isinstance(body, int) and isinstance(buffered, int) and buffered < body:
@@ -73,8 +78,8 @@ def _check_governance(reading: Reading) -> None:
         for name in ("EVE_PROXY_GOVERNANCE_TOKEN", "EVE_PROXY_GOVERNANCE_TOKEN_FILE", "EVE_PROXY_GOVERNANCE_CA"):
             if name in texts:
                 reading.warnings.append(f"{name} has no effect: the embedded governor is asked")
-    elif "EVE_PROXY_POLICY_FILE" in texts:
-        reading.warnings.append("EVE_PROXY_POLICY_FILE has no effect: a decision service is asked")
+    elif _POLICY_FILE in texts:
+        reading.warnings.append(f"{_POLICY_FILE} has no effect: a decision service is asked")
     try:
         parse_governance_url(texts.get("EVE_PROXY_GOVERNANCE_URL", Kind.EMBEDDED.value))
     except ValueError as error:
@@ -82,3 +87,18 @@ def _check_governance(reading: Reading) -> None:
             reading.warnings.append(INSECURE)
         elif insecure is False:
             reading.faults.append(f"EVE_PROXY_GOVERNANCE_URL: {error}")
+
+
+def _read_policy(reading: Reading) -> None:
+    """The embedded governor's policy; one that will not be used is read all the same, for its faults."""
+    address = reading.values.get("governance")
+    embedded = isinstance(address, GovernanceAddress) and address.kind is Kind.EMBEDDED
+    policy: Policy | None = None
+    try:
+        if _POLICY_FILE in reading.contents:
+            policy = parse_policy(reading.contents[_POLICY_FILE])
+        elif embedded and _POLICY_FILE not in reading.texts:
+            policy = load_policy()
+    except PolicyFault as error:
+        reading.faults += [f"{_POLICY_FILE}: {fault}" for fault in error.faults]
+    reading.values["policy"] = policy if embedded else None

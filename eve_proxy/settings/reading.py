@@ -33,11 +33,13 @@ class Reading:
     """What has been read so far. Lives only while the configuration is parsed.
 
     :ivar texts: known names with their texts, as the environment has them.
+    :ivar contents: variable name to the bytes of the file that it names.
     :ivar values: ``Config`` attribute to value; the attribute of a faulty variable is absent.
     """
 
     texts: Mapping[str, str]
     read_file: ReadFile
+    contents: dict[str, bytes] = field(default_factory=dict)
     values: dict[str, object] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -77,6 +79,7 @@ class Reading:
             return None
         if BY_NAME[name].private and content.world_readable:
             self.warnings.append(f"{name}={_shown(path)}: every user of this machine can read it; chmod 0600")
+        self.contents[name] = content.data
         return content.data
 
     def _acceptable(self, variable: Variable, text: str) -> bool:
