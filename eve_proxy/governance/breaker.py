@@ -112,6 +112,8 @@ class Breaker:
             self._errors -= self._window[0]
         self._window.append(error)
         self._errors += error
+        if not error:
+            return  # an answer never opens it, even when it completes a window full of errors
         if self._consecutive >= self._threshold or (len(self._window) == WINDOW and 2 * self._errors >= WINDOW):
             self._enter(State.OPEN)
 

@@ -6,7 +6,6 @@ The caller's deadline guards every call (``governance/deadline.py``); nothing he
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from twisted.internet.defer import CancelledError
@@ -24,6 +23,7 @@ from eve_proxy.model.errors import GovernorMisbehaved
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.verdict import Verdict
+from eve_proxy.signing.seal import timestamp
 
 CONCURRENCY: Final = 256
 _JSON: Final = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
@@ -118,7 +118,7 @@ class HostedGovernor:
         try:
             question = encode(
                 exchange,
-                timestamp=_timestamp(clock.wall()),
+                timestamp=timestamp(clock.wall()),
                 policy_set=self._policy_set,
                 redactor=self._redactor,
                 log=self._chain_head(),
@@ -153,8 +153,3 @@ class HostedGovernor:
         self._credential_refused = isinstance(error, CredentialRefused)
         if isinstance(error, RateLimited) and error.retry_after is not None:
             self._retry_at = self._clock.monotonic() + error.retry_after
-
-
-def _timestamp(wall: float) -> str:
-    """UTC with milliseconds and ``Z``."""
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -35,13 +35,14 @@ def obligations(modifications: list[dict[str, Any]]) -> tuple[Modification, ...]
     for modification in modifications:
         field, value = text(modification, "field"), text(modification, "modified_value")
         text(modification, "reason")
-        if field is None or value is None or not _has_bytes(value):
+        # ASCII before lower(): the Kelvin sign's lower case is a "k".
+        if field is None or value is None or not field.isascii():
             return ()
         if field.startswith("headers."):
             field = field.lower()
             if not _possible_header(field.removeprefix("headers."), value):
                 return ()
-        elif field != "body":
+        elif field != "body" or not _encodes(value, "utf-8"):
             return ()
         wanted[field] = Modification(field=field, value=value)
     # The same field twice would leave the choice to us.
@@ -50,10 +51,10 @@ def obligations(modifications: list[dict[str, Any]]) -> tuple[Modification, ...]
     return tuple(wanted.values())
 
 
-def _has_bytes(value: str) -> bool:
+def _encodes(value: str, charset: str) -> bool:
     try:
-        value.encode()
-    except UnicodeEncodeError:  # JSON can spell half a surrogate pair
+        value.encode(charset)
+    except UnicodeEncodeError:  # JSON can spell half a surrogate pair, and a field value is one byte a character
         return False
     return True
 
@@ -65,5 +66,6 @@ def _possible_header(name: str, value: str) -> bool:
         and name not in _OURS
         and not name.startswith(_OUR_PREFIXES)
         and len(value) <= _LONGEST_VALUE
+        and _encodes(value, "latin-1")
         and not any(character < " " or character == "\x7f" for character in value.replace("\t", ""))
     )
