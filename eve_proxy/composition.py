@@ -1,17 +1,49 @@
-"""Puts the parts together: from a Config to a pipeline, a site and a factory. Starts nothing."""
+"""Puts the parts together: from a Config to a pipeline, a site and a factory. Starts nothing, listens to nothing."""
 
 from __future__ import annotations
 
+import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
 from zope.interface import implementer
 
-from eve_proxy.config import Config
-from eve_proxy.interfaces import IClock, IEntropy
+from eve_proxy.audit.journal import Journal
+from eve_proxy.audit.suppression import Suppressor
+from eve_proxy.config import Config, parse
+from eve_proxy.decision.pipeline import Pipeline
+from eve_proxy.discover import discover
+from eve_proxy.enforcement.admin import Admin, Readiness
+from eve_proxy.enforcement.admission import Admission
+from eve_proxy.enforcement.decision_log import DecisionLog
+from eve_proxy.enforcement.gate import Gate
+from eve_proxy.enforcement.router import Router
+from eve_proxy.governance.address import Kind
+from eve_proxy.governance.breaker import Breaker
+from eve_proxy.governance.credential import AuthStyle, Credential
+from eve_proxy.governance.deadline import race
+from eve_proxy.governance.hosted import HostedGovernor
+from eve_proxy.governance.redaction import Redactor
+from eve_proxy.interfaces import IAuditSink, IClock, IEntropy, IGovernor, IPreFilter, IResolver, JudgeAddress, Stage
+from eve_proxy.model.authority import Authority
+from eve_proxy.model.certificate import LogLink
+from eve_proxy.model.errors import ConfigurationError
+from eve_proxy.pdp.embedded import EmbeddedGovernor
+from eve_proxy.policy.destinations import Destinations
+from eve_proxy.policy.mandatory import mandatory_prefilters
+from eve_proxy.transport.dialler import Dialler
+from eve_proxy.transport.factory import ProxyFactory
+from eve_proxy.transport.governance_http import GovernanceHttp
+from eve_proxy.transport.limits import BufferAccount, Limits
+from eve_proxy.transport.locality import is_own_address
+from eve_proxy.transport.pool import Pool
+from eve_proxy.transport.resolver import Resolver
+from eve_proxy.transport.tls import load_client_tls
 
 
 @implementer(IClock)
@@ -36,6 +68,27 @@ class SystemEntropy:
         return secrets.token_hex(size)
 
 
+def configure(environ: Mapping[str, str]) -> tuple[Config, Sequence[IPreFilter]]:
+    """The configuration and its pre-filters.
+
+    :raises ConfigurationError: every fault at once.
+    """
+    config = parse(environ)
+    faults: list[str] = []
+    plugins: Sequence[IPreFilter] = ()
+    try:
+        plugins = discover(config.prefilters, config.settings())
+    except ConfigurationError as error:
+        faults += error.faults
+    try:
+        client_tls(config)
+    except ValueError as error:
+        faults.append(str(error))
+    if faults:
+        raise ConfigurationError(tuple(sorted(faults)))
+    return config, plugins
+
+
 def off_reactor(reactor: Any) -> Callable[..., Any]:
     """``offload(function, *arguments)`` on the reactor's thread pool."""
 
@@ -43,3 +96,191 @@ def off_reactor(reactor: Any) -> Callable[..., Any]:
         return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
 
     return offload
+
+
+def destinations(config: Config, own_ports: set[int]) -> Destinations:
+    """The judge of addresses; our own listeners are denied at every address of this machine."""
+    listening = ip_address(config.host)
+    own = None if listening.is_unspecified else listening
+    return Destinations(
+        config.allowed_networks, [(own, port) for port in own_ports], is_own_address, blocked=config.blocked_hosts
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the service starts, asks and stops."""
+
+    pipeline: Pipeline
+    router: Router
+    factory: ProxyFactory
+    dialler: Dialler
+    suppressor: Suppressor
+    governor: IGovernor
+    governance: GovernanceHttp | None
+
+
+def compose(
+    config: Config,
+    *,
+    reactor: Any,
+    journal: Journal,
+    own_ports: set[int],
+    plugins: Sequence[IPreFilter],
+    write_line: Callable[[bytes], object],
+) -> Parts:
+    """Build everything behind the listening socket.
+
+    :param own_ports: the ports we listen on; known by now.
+    :param plugins: the pre-filters that were discovered; the always-on rules run before them.
+    """
+    clock, entropy = SystemClock(), SystemEntropy()
+    judge_address = destinations(config, own_ports).judge
+    resolver = Resolver(reactor, reactor)
+    governor, governance = build_governor(
+        config, reactor=reactor, clock=clock, chain_head=lambda: journal.head, own_ports=own_ports, resolver=resolver
+    )
+    pipeline = build_pipeline(
+        config,
+        reactor=reactor,
+        governor=governor,
+        sink=journal,
+        resolver=resolver,
+        judge_address=judge_address,
+        plugins=plugins,
+        clock=clock,
+        entropy=entropy,
+    )
+    suppressor = Suppressor(clock)
+    gate = Gate(
+        pipeline=pipeline,
+        admission=Admission(clients=config.allowed_clients, suppressor=suppressor, pipeline=pipeline),
+        log=DecisionLog(write_line, clock),
+        clock=clock,
+        entropy=entropy,
+        org_id=config.org_id,
+    )
+    dialler = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=config.upstream_timeout, own_ports=own_ports)
+    listening = ip_address(config.host)
+    router = Router(gate, Admin(readiness=_readiness(config, journal, governor), clients=config.allowed_clients))
+    factory = ProxyFactory(
+        router,
+        dialler=dialler,
+        limits=Limits(max_body=config.max_body, max_connections=config.max_connections),
+        account=BufferAccount(config.max_buffered),
+        clock=reactor,
+        default_authority=Authority(host=config.host, port=max(own_ports), address=listening),
+    )
+    return Parts(
+        pipeline=pipeline,
+        router=router,
+        factory=factory,
+        dialler=dialler,
+        suppressor=suppressor,
+        governor=governor,
+        governance=governance,
+    )
+
+
+def build_pipeline(
+    config: Config,
+    *,
+    reactor: Any,
+    governor: IGovernor,
+    sink: IAuditSink,
+    resolver: IResolver,
+    judge_address: JudgeAddress,
+    plugins: Sequence[IPreFilter],
+    clock: IClock,
+    entropy: IEntropy,
+) -> Pipeline:
+    """The pipeline as the daemon runs it, and as ``eve-proxy check`` rehearses it."""
+    always = mandatory_prefilters(
+        judge_address=judge_address,
+        connect_ports=config.connect_ports,
+        connect_passthrough=config.connect_passthrough,
+    )
+    filters = (*always, *plugins)
+    return Pipeline(
+        head_filters=[prefilter for prefilter in filters if prefilter.stage is Stage.HEAD],
+        body_filters=[prefilter for prefilter in filters if prefilter.stage is Stage.BODY],
+        governor=governor,
+        sink=sink,
+        resolver=resolver,
+        judge_address=judge_address,
+        race=race(reactor),
+        offload=off_reactor(reactor),
+        clock=clock,
+        entropy=entropy,
+        deadline=config.enforce_timeout,
+        max_content=config.max_body,
+        fail_open=not config.fail_closed,
+    )
+
+
+def build_governor(
+    config: Config,
+    *,
+    reactor: Any,
+    clock: IClock,
+    chain_head: Callable[[], LogLink | None],
+    own_ports: set[int],
+    resolver: Resolver,
+) -> tuple[IGovernor, GovernanceHttp | None]:
+    """The governor that EVE_PROXY_ERNANCE_URL names, and the connections it asks over (None when embedded)."""
+    address = config.governance
+    if address.kind is Kind.EMBEDDED:
+        assert config.policy is not None
+        return EmbeddedGovernor(config.policy, offload=off_reactor(reactor)), None
+    governance = GovernanceHttp(
+        address,
+        reactor=reactor,
+        clock=reactor,
+        tls=client_tls(config),
+        resolver=resolver,
+        own_ports=own_ports,
+        timeout=config.enforce_timeout,
+    )
+    token = config.governance_token
+    credential = None
+    if token is not None:
+        credential = Credential.of(AuthStyle(config.governance_auth), token.reveal().decode("ascii"))
+    governor = HostedGovernor(
+        governance,
+        name=address.name,
+        policy_set=config.policy_set,
+        redactor=Redactor(secrets.token_bytes(32), config.governance_redact_headers, config.governance_redact_query),
+        breaker=Breaker(config.governance_breaker, clock.monotonic, random.random),
+        clock=clock,
+        chain_head=chain_head,
+        credential=credential,
+        concurrency=config.governance_concurrency,
+        allow_modify=config.allow_modify,
+        path=address.path,
+        patience=config.enforce_timeout / 2,
+    )
+    return governor, governance
+
+
+def client_tls(config: Config) -> Any:
+    """The TLS settings for the decision service, or None where it is not reached by https.
+
+    :raises ValueError: a CA, certificate or key that cannot be used.
+    """
+    if config.governance.kind is not Kind.HTTPS:
+        return None
+    return load_client_tls(
+        config.governance.authority, ca=config.governance_ca, cert=config.governance_cert, key=config.governance_key
+    )
+
+
+def _readiness(config: Config, journal: Journal, governor: IGovernor) -> Callable[[], Readiness]:
+    def readiness() -> Readiness:
+        governance = tuple(getattr(governor, "warnings", ()))
+        warnings = (*([] if config.fail_closed else ["fail_open"]), *journal.warnings, *governance)
+        problem = journal.problem
+        if problem is None and config.ready_needs_governor and governance:
+            problem = governance[0]
+        return Readiness(problem=problem, warnings=warnings)
+
+    return readiness

@@ -1,14 +1,13 @@
-"""``twistd eve-sidecar``: read the configuration, build the service. The program from top to bottom."""
+"""``twistd eve-sidecar``: read the configuration, find the plugins, build the service: the program top to bottom."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from twisted.application.service import IService
 from twisted.python import usage
 
-from eve_proxy.config import parse
+from eve_proxy.composition import configure
 from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.service import SidecarService
 
@@ -19,7 +18,7 @@ class Options(usage.Options):
     synopsis = "[options]"
     longdesc = "The governed forward proxy. It is configured by environment variables: see `eve-proxy config`."
     optParameters = (
-        ["decision-log", "l", "-", "Where the line of each decision is appended: a file, or - for standard output"],
+        ("decision-log", "l", "-", "Where the line of each decision is appended: a file, or - for standard output"),
     )
 
 
@@ -29,12 +28,11 @@ def makeService(options: usage.Options) -> IService:
     :raises usage.UsageError: every fault of the configuration; nothing listens.
     """
     try:
-        config = parse(os.environ)
+        config, plugins = configure(os.environ)
     except ConfigurationError as error:
         faults = "".join(f"\n  {fault}" for fault in error.faults)
         raise usage.UsageError(f"the configuration has faults; nothing was started:{faults}") from error
     # The composition root: here, and nowhere below, the global reactor is named (law 5).
-    from twisted.internet import reactor  # noqa: TID251, PLC0415
+    from twisted.internet import reactor  # noqa: TID251
 
-    target: Any = options["decision-log"]
-    return SidecarService(config, reactor=reactor, decision_log=target)
+    return SidecarService(config, plugins, reactor=reactor, decision_log=options["decision-log"])

@@ -41,7 +41,6 @@ class IncomingBody:
     def __init__(
         self, *, declared: int | None, limit: int, account: BufferAccount, invite: Callable[[], object]
     ) -> None:
-        self._declared = declared
         self._limit = limit
         self._account = account
         self._invite = invite

@@ -174,7 +174,7 @@ class Downstream(Protocol):
         if self.gone:
             outcome.abandoned("the client went away before the decision")
             return
-        assert self._head is not None  # noqa: S101
+        assert self._head is not None
         upgrade = permit.mode is Mode.UPGRADE
         self.machine.fire(Event.PERMIT_UPGRADE if upgrade else Event.PERMIT_FORWARD)
         self._watchdog.set(self.factory.limits.stall)
@@ -207,7 +207,7 @@ class Downstream(Protocol):
         body = self.body
         for event in events:
             if isinstance(event, Data):
-                assert body is not None  # noqa: S101
+                assert body is not None
                 body.add(event.data)
             elif isinstance(event, RequestHead):
                 head = self._head = event

@@ -1,0 +1,152 @@
+"""The daemon's life: open the journal, listen, decide, drain, close (issue order of start and stop is the point).
+
+Start: journal first, so that a locked or damaged one is known before anything listens. Stop: no new connections,
+what is in flight finishes within ``GRACE``, then the journal gets its ``session_close``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from eve_proxy.audit.committer import Committer
+from eve_proxy.audit.journal import Journal
+from eve_proxy.audit.opening import open_journal
+from eve_proxy.composition import Parts, SystemClock, SystemEntropy, compose
+from eve_proxy.config import Config
+from eve_proxy.governance.deadline import timeoutDeferred
+from eve_proxy.interfaces import IPreFilter
+from eve_proxy.model.errors import DeadlineExceeded, EveError, JournalUnavailable
+from eve_proxy.signing.hmac_key import HmacSigner
+from eve_proxy.transport.line_writer import LineWriter
+from eve_proxy.transport.listening import bind, raise_file_limit
+
+# Seconds that exchanges in flight may take to finish after SIGTERM; Kubernetes kills after 30.
+GRACE = 20.0
+SUPPRESSED_EVERY = 60.0
+BACKLOG = 1024
+
+
+class SidecarService(Service):
+    """``twistd eve-sidecar``.
+
+    :param plugins: the pre-filters that were discovered.
+    :param decision_log: a path, or ``-`` for standard output.
+    """
+
+    _log = Logger()
+
+    def __init__(self, config: Config, plugins: Sequence[IPreFilter], *, reactor: Any, decision_log: str = "-") -> None:
+        self._config = config
+        self._plugins = plugins
+        self._reactor = reactor
+        self._decision_log = decision_log
+        self._committer = Committer(reactor.callFromThread)
+        self._journal: Journal | None = None
+        self._parts: Parts | None = None
+        self._port: Any = None
+        self._lines: LineWriter | None = None
+        self._descriptor: int | None = None
+        self._minute: LoopingCall | None = None
+
+    def startService(self) -> None:
+        """Open the journal and listen.
+
+        :raises SystemExit: it cannot; the message says what to do.
+        """
+        super().startService()
+        try:
+            self._start()
+        except (EveError, OSError, ValueError) as error:
+            raise SystemExit(f"eve-sidecar cannot start: {error}") from error
+
+    def stopService(self) -> Deferred[None]:
+        """Drain within ``GRACE`` seconds, then close the journal."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    def _start(self) -> None:
+        config = self._config
+        for warning in config.warnings:
+            self._log.warn("{warning}", warning=warning)
+        signer = HmacSigner(config.hmac_secret.reveal())
+        self._journal = open_journal(
+            config.audit_log,
+            signer=signer,
+            org_id=config.org_id,
+            clock=SystemClock(),
+            entropy=SystemEntropy(),
+            offload=self._committer,
+            reactor_clock=self._reactor,
+            sync=config.audit_sync,
+            timeout=config.audit_timeout,
+        )
+        self._reactor.addSystemEventTrigger("after", "shutdown", self._committer.stop)
+        raise_file_limit(config.max_connections, self._log.warn)
+        # Bound first, served last: the destination table must know our own port, and a fault must find nobody served.
+        with bind(config.host, config.port, BACKLOG) as listener:
+            host, port = listener.getsockname()[:2]
+            self._lines = LineWriter(self._open_log(), self._reactor)
+            self._parts = compose(
+                config,
+                reactor=self._reactor,
+                journal=self._journal,
+                own_ports={port},
+                plugins=self._plugins,
+                write_line=self._lines.write,
+            )
+            self._port = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._parts.factory)
+        self._minute = LoopingCall(self._record_suppressed)
+        self._minute.clock = self._reactor
+        self._minute.start(SUPPRESSED_EVERY, now=False)
+        self._log.info("eve-sidecar listening on {host}:{port}", host=host, port=port)
+
+    def _open_log(self) -> int:
+        if self._decision_log == "-":
+            # Not sys.stdout: twistd replaces that by its own log.
+            return 1
+        self._descriptor = os.open(self._decision_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        return self._descriptor
+
+    def _record_suppressed(self) -> None:
+        assert self._parts is not None
+        assert self._journal is not None
+        details = self._parts.suppressor.drain()
+        if details is not None:
+            noted = self._journal.note("suppressed", "refusals without a record of their own", details)
+            noted.addErrback(lambda failure: self._log.warn("{error}", error=failure.getErrorMessage()))
+
+    async def _stop(self) -> None:
+        if self._minute is not None and self._minute.running:
+            self._minute.stop()
+        if self._port is not None:
+            await self._port.stopListening()
+        if self._parts is not None:
+            await self._drain(self._parts)
+        if self._journal is not None:
+            if self._parts is not None:
+                self._record_suppressed()
+            try:
+                await self._journal.close()
+            except JournalUnavailable as error:
+                self._log.error("the journal was not closed properly: {error}", error=str(error))
+        if self._lines is not None:
+            self._lines.close()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+    async def _drain(self, parts: Parts) -> None:
+        try:
+            await timeoutDeferred(parts.factory.drain(), GRACE, self._reactor)
+        except DeadlineExceeded:
+            self._log.warn("{count} connections did not finish in time and are reset", count=parts.factory.connections)
+            parts.factory.abort_all()
+        parts.dialler.close()
+        if parts.governance is not None:
+            parts.governance.close()

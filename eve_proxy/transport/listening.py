@@ -1,0 +1,52 @@
+"""The listening socket, and how many descriptors we may open."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+
+# Upstream, governor, journal, log, and the reactor's own, beside two descriptors per client connection.
+_SPARE = 256
+
+
+def bind(host: str, port: int, backlog: int) -> socket.socket:
+    """A bound, listening, non-blocking socket.
+
+    :param host: a literal address; ``::`` takes IPv4 as well.
+    :raises OSError: it cannot be; the message says where and what to do.
+    """
+    family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+    try:
+        listener = socket.create_server(
+            (host, port), family=family, backlog=backlog, dualstack_ipv6=family is socket.AF_INET6 and host == "::"
+        )
+    except OSError as error:
+        raise OSError(
+            f"{host}:{port} cannot be listened on ({error.strerror or error}); "
+            "stop what listens there, or set EVE_PROXY_HOST and EVE_PROXY_PORT"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def raise_file_limit(connections: int, warn: Callable[..., object]) -> None:
+    """Raise the limit on open files to what ``connections`` need, and say so when it does not reach.
+
+    :param warn: a logger's ``warn``.
+    """
+    wanted = 2 * connections + _SPARE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    reach = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < reach:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (reach, hard))
+        soft = reach
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        warn(
+            "{limit} open files are allowed, EVE_PROXY_MAX_CONNECTIONS={connections} needs {wanted}: "
+            "raise LimitNOFILE (ulimit -Hn) or lower EVE_PROXY_MAX_CONNECTIONS",
+            limit=soft,
+            connections=connections,
+            wanted=wanted,
+        )

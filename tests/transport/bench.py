@@ -1,0 +1,178 @@
+"""A client connection without sockets: the real protocol and wire, a scripted site and a scripted dialler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+
+from eve_proxy.model.authority import parse_authority
+from eve_proxy.model.decision import Mode, Permit, Ticket
+from eve_proxy.model.errors import Malformed
+from eve_proxy.transport.factory import ProxyFactory
+from eve_proxy.transport.limits import BufferAccount, Limits
+from eve_proxy.wire.events import RequestHead
+
+
+class ClientTransport(StringTransport):
+    """Remembers how it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[str] = []
+
+    def loseConnection(self) -> None:
+        self.events.append("close")
+        super().loseConnection()
+
+    def loseWriteConnection(self) -> None:
+        self.events.append("half-close")
+
+    def abortConnection(self) -> None:
+        self.events.append("abort")
+
+    def setTcpNoDelay(self, _enabled: bool) -> None:
+        pass
+
+
+class FakeHandle:
+    """What the dialler gives back for an exchange."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def pauseProducing(self) -> None:
+        self.events.append("pause")
+
+    def resumeProducing(self) -> None:
+        self.events.append("resume")
+
+    def stopProducing(self) -> None:
+        self.events.append("stop")
+
+    def abort(self) -> None:
+        self.events.append("abort")
+
+
+class FakeDialler:
+    """Writes down what it is asked to send."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Permit, bytes, bytes]] = []
+        self.receivers: list[Any] = []
+        self.handles: list[FakeHandle] = []
+        self.tunnels: list[tuple[Permit, Deferred[Any]]] = []
+        self.own: set[tuple[str, int]] = set()
+
+    def exchange(self, permit: Permit, head: bytes, body: Any, *, method: str, receiver: Any) -> FakeHandle:
+        permit.ticket.take()
+        self.sent.append((permit, head, b"".join(body)))
+        self.receivers.append(receiver)
+        self.handles.append(FakeHandle())
+        return self.handles[-1]
+
+    def tunnel(self, permit: Permit) -> Deferred[Any]:
+        permit.ticket.take()
+        result: Deferred[Any] = Deferred()
+        self.tunnels.append((permit, result))
+        return result
+
+    def is_own(self, host: str, port: int) -> bool:
+        return (host, port) in self.own
+
+
+class ScriptedSite:
+    """Remembers what began; ``script`` may act at once."""
+
+    def __init__(self) -> None:
+        self.begun: list[RequestHead] = []
+        self.script: Callable[[Any, RequestHead], None] | None = None
+
+    def begin(self, client: Any, head: RequestHead) -> None:
+        self.begun.append(head)
+        if self.script is not None:
+            self.script(client, head)
+
+    def malformed(self, _client: Any, error: Malformed) -> bytes:
+        return b"malformed %d %b" % (error.status, error.fault.encode())
+
+    def overloaded(self, _client: Any) -> bytes:
+        return b"overloaded"
+
+
+class HeardOutcome:
+    """Remembers what became of an exchange."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def answered(self, status: int) -> None:
+        self.heard.append(status)
+
+    def failed(self, detail: str) -> bytes:
+        self.heard.append(detail)
+        return b"upstream error: " + detail.encode()
+
+    def abandoned(self, detail: str) -> None:
+        self.heard.append(("abandoned", detail))
+
+
+class Bench:
+    """One connection, ready to receive."""
+
+    def __init__(self, *, max_body: int = 1000, max_connections: int = 10, buffered: int = 10_000) -> None:
+        self.clock = Clock()
+        self.site = ScriptedSite()
+        self.dialler = FakeDialler()
+        self.account = BufferAccount(buffered)
+        self.factory = ProxyFactory(
+            self.site,
+            dialler=self.dialler,
+            limits=Limits(max_body=max_body, max_connections=max_connections),
+            account=self.account,
+            clock=self.clock,
+            default_authority=parse_authority("127.0.0.1:3128", 80),
+        )
+        self.outcome = HeardOutcome()
+        self.client, self.transport = self.connect()
+
+    def connect(self) -> tuple[Any, ClientTransport]:
+        client = self.factory.buildProtocol(None)
+        transport = ClientTransport()
+        transport.protocol = client
+        client.makeConnection(transport)
+        return client, transport
+
+    def receive(self, data: bytes) -> None:
+        self.client.dataReceived(data)
+
+    @property
+    def written(self) -> bytes:
+        return self.transport.value()
+
+    def permit(self, mode: Mode = Mode.FORWARD) -> Permit:
+        return permit_of(mode)
+
+    def forward(self) -> None:
+        """Let the current request go."""
+        head = self.site.begun[-1]
+        mode = Mode.UPGRADE if head.request.websocket else Mode.FORWARD
+        body: list[Any] = []
+        self.client.body.read().addCallback(body.append)
+        stamp = [(b"X-EVE-Decision-Cert", b"{}")]
+        self.client.forward(permit_of(mode), head.request, body[0].chunks, stamp, self.outcome)
+
+
+def permit_of(mode: Mode) -> Permit:
+    """A permit as ``decision/permits.py`` would make it."""
+    return Permit(
+        authority=parse_authority("a.example", 80),
+        addresses=(ip_address("93.184.216.34"),),
+        mode=mode,
+        certificate_id="cert_00000000000000aa",
+        ticket=Ticket(),
+    )
