@@ -10,9 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from eve_proxy.settings.variables import VARIABLES, Variable
-
 ROOT = Path(__file__).resolve().parent.parent
+# This tree's table, whatever is installed.
+sys.path.insert(0, str(ROOT))
+
+from eve_proxy.settings.variables import VARIABLES, Variable  # noqa: E402
+
 BEGIN = "<!-- variables: drawn by scripts/tables.py -->"
 END = "<!-- /variables -->"
 
@@ -90,5 +93,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     sys.exit(main(sys.argv[1:]))
