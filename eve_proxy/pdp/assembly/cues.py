@@ -1,0 +1,124 @@
+"""Reassembly instructions: the half of an assembly attack that says what to do with the fragments.
+
+One linear scan with a pattern set answers which kinds of instruction a text contains. Without any there is no
+attack of this pillar, and that is where most bodies leave.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Final
+
+import re2
+
+from eve_proxy.pdp.assembly.vocabulary import bytes_options
+
+
+class Cue(IntFlag):
+    """Kinds of instruction."""
+
+    NONE = 0
+    PROSE = 1
+    CODE = 2
+    STRIP = 4
+    REVERSE = 8
+    INITIALS = 16
+    STRIDE = 32
+
+
+def _any(words: str) -> bytes:
+    """An alternation of space-separated patterns; ``_`` stands for a space or a hyphen within one."""
+    return b"(?:" + b"|".join([word.replace("_", "[ -]").encode() for word in words.split()]) + b")"
+
+
+# join the pieces, put A and B together, read these lines as one
+_JOINING = _any(
+    r"""
+    (?:re-?)?assembl\w+ (?:re)?join append\w* arrang\w+ attach\w* bind blend\w* bring build chain\w* collaps\w+
+    combin\w+ compact compos\w+ concat\w* connect\w* construct\w* decod\w+ fit form fus(?:e|ed|ing) glu(?:e|ed|ing)
+    interpret\w* lay line link make mash\w* merg\w+ past(?:e|ed|ing) plac(?:e|ing) prepend\w* pronounc\w+ put
+    read\w* rearrang\w+ reconstitut\w+ re-?order\w* restor\w+ run say\w* sew slot smash\w* snap sort\w* splic\w+
+    squash stack\w* stitch\w* string synthesi[sz]e tak(?:e|ing) tape tie treat\w* unit(?:e|ing) unscrambl\w+ weld\w*
+    writ(?:e|ing)
+    """
+)
+_PIECES = _any(
+    r"""
+    [a-e] [x-z] all arrays? back_to_back bits blocks? both by_number cells? chars characters? chunks? columns?
+    elements? end_to_end entries everything fields? fragments? half halves in_order it items? keys? letters? lines?
+    lists? (?:first|second|third|last)_one messages? parts? pieces? portions? rows? scraps? sections? segments?
+    sequence shards? side_by_side slices? snippets? strips? (?:sub)?strings? syllables? them these those together
+    tokens? up values? variables? words? two three four five
+    """
+)
+# remove the dashes, ignoring every "*", without spaces
+_REMOVING = _any(
+    r"""
+    clean\w* clear\w* clos(?:e|ing) cut\w* delet\w* discard\w* disregard\w* drop\w* eliminat\w* eras\w* except
+    exclud\w* filter\w* get(?:ting)?_rid_of ignor\w* los(?:e|ing) minus no omit\w* overlook\w* pull\w* purg\w*
+    remov\w* replac\w* scrub\w* skip\w* strip\w* substitut\w* subtract\w* swap\w* tak(?:e|ing)_(?:away|out) throw\w*
+    toss\w* without
+    """
+)
+_NOISE = _any(
+    r"""
+    ampersands? asterisks? bars? between blanks? brackets? breaks? bullets? carets? characters? (?:semi)?colons?
+    commas? dash\w* delimit\w+ digits? dollars? dots? emojis? equals? fillers? full_stops? gaps? hash\w* hyphens?
+    junk letters? marks? newlines? noise numbers? numerals? padding parenthes\w+ percents? periods? pipes? plus\w*
+    punctuation quot\w+ separat\w+ signs? (?:back)?slash\w* spac(?:e|es|ing) stars? symbols? tildes? underscores?
+    vowels? whitespaces? ["'`(][^"'`\n)]{1,12}["'`)] [x-z]s? [^\w\s]{1,3}
+    """
+)
+_WORDS_BETWEEN = rb"\W+(?:[\w']+\W+){0,6}?"
+_NAME = rb"[a-z_$][\w$]{0,15}"
+
+PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
+    Cue.PROSE: (
+        rb"\b" + _JOINING + rb"\b" + _WORDS_BETWEEN + _PIECES + rb"\b",
+        rb"\b(?:one|a single|whole|full|complete|resulting|final) word\b|\bletter by letter\b|\bspell\w*\b|\bconcat\w*\b",
+        rb"\b[a-z0-9]{1,2}(?: ?\+ ?| then | plus | and then )[a-z0-9]{1,2}\b|\bfollowed by\b|\bput together\b",
+        rb"\b(?:pieces?|parts?|fragments?|chunks?|halves|syllables?|segments?) (?:of|form|make|spell|give|add up)\b",
+        rb"\bwhat (?:word|do you get)\b|\bno spaces?\b",
+    ),
+    Cue.CODE: (
+        rb"\b(?:join|concat\w*|strcat|paste0?|implode|reduce|cat) ?\(|\.(?:format|append|push) ?\(|\bstrcat|printf|%s%s",
+        # "a" + ..., ... + "b", a + b, total += part
+        rb"[\"'`] ?\+|\+ ?[\"'`]|\+=",
+        rb"(?:^|[\s(=\[{,;:>])" + _NAME + rb"(?:\[\w+\])? ?\+=? ?" + _NAME + rb"(?:$|[\s)\];,}.+\[])",
+        # {a}{b}, ${a}${b}, $a.$b, "a" . "b", "a" || "b", "a" <> "b"
+        rb"\}\$?\{|\$\{?\w+\}?\$\{?\w+|\$\w+ ?\. ?\$|[\"'`]\s*(?:\.\.?|&|\|\||~|<<|<>)\s*[\"'`$]|\|\||stringbuilder",
+    ),
+    Cue.STRIP: (
+        rb"\b" + _REMOVING + rb"\b" + _WORDS_BETWEEN + _NOISE,
+        rb"\.(?:replace\w*|split|strip) ?\(|\b(?:re\.sub|translate) ?\(|str_replace|\bgsub\b|\btr -d|\bsed\b|replace ?\(",
+    ),
+    Cue.REVERSE: (
+        rb"\brevers\w*|\bbackwards?\b|\[::-1\]|\bmirror\w*|\bright[ -]to[ -]left\b|\bflip\w*|\bstrrev\b|\brev\b|\besrever\b",
+        rb"\b(?:last|end|back) to (?:first|start|beginning|front)\b|\bopposite (?:order|direction)\b|\binvert\w*",
+        rb"\bfrom the end\b|\bturn\w* around\b|\bdescending\b",
+    ),
+    Cue.INITIALS: (
+        rb"\b(?:first|initial|starting|opening|leading|last|final|ending)\s+(?:letters?|characters?|chars?)\b",
+        rb"\binitials\b|\bacrostic\w*|\bacronym\w*|\btelestich\w*|\[0\]|\[:1\]|\bcharat ?\(0\)|\bcapitals\b",
+    ),
+    Cue.STRIDE: (
+        rb"\bevery (?:other|second|third|fourth|2nd|3rd|4th)\b|\balternat\w+ (?:letter|char)\w*|\[\d?::[234]\]",
+        rb"\b(?:odd|even)\b|\bskip\w* (?:one|two|every|each)\b",
+    ),
+}
+
+_OPTIONS = bytes_options()
+_OPTIONS.case_sensitive = False
+_ORDER = tuple(PATTERNS)
+_SET = re2.Set.SearchSet(_OPTIONS)
+for _pattern in PATTERNS.values():
+    _SET.Add(b"|".join(_pattern))
+_SET.Compile()
+
+
+def cues_in(text: bytes) -> Cue:
+    """Which kinds of reassembly instruction ``text`` contains, in any letter case."""
+    cues = Cue.NONE
+    for index in _SET.Match(text) or ():
+        cues |= _ORDER[index]
+    return cues

@@ -1,0 +1,171 @@
+"""The one question, as the decision point sees it: from an exchange in-process, or from the contract's JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from eve_proxy.model.authority import parse_host
+from eve_proxy.model.errors import InvalidAuthority
+from eve_proxy.model.exchange import Exchange, Route
+from eve_proxy.model.headers import Headers
+
+_MOST_FIELDS: Final = 256
+_ROUTES: Final = {route.value: route for route in Route}
+
+
+class BadQuestion(ValueError):
+    """The question does not keep the contract (400). The message says which member and what was expected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A proposed egress.
+
+    :ivar id: ``request_id``; the answer repeats it.
+    :ivar host: canonical, as in ``Authority.host``.
+    :ivar path: path and query; empty for CONNECT.
+    :ivar body: the bytes to judge, already decoded; empty when there is none or it was not read.
+    """
+
+    id: str
+    route: Route
+    method: str
+    scheme: str
+    host: str
+    port: int
+    path: bytes
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def content_type(self) -> bytes:
+        """The Content-Type in lower case, empty when absent."""
+        return (self.headers.get(b"content-type") or b"").lower()
+
+
+def question_of(exchange: Exchange) -> Question:
+    """The question that ``exchange`` asks."""
+    request = exchange.request
+    authority = request.authority
+    return Question(
+        id=exchange.id,
+        route=exchange.route,
+        method=request.method,
+        scheme=request.scheme,
+        host=authority.host,
+        port=authority.port,
+        path=request.target,
+        headers=request.headers,
+        body=b"" if exchange.body is None else exchange.body.content,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question from outside, with the policy set it wants to be judged by (None: whichever is served)."""
+
+    question: Question
+    policy_set: str | None
+
+
+def parse_question(document: bytes) -> Asked:
+    """Read a contract document (governance-api.md, "Request"). Members it does not name are ignored.
+
+    :raises BadQuestion: not JSON, a member missing or of the wrong type, a route or encoding nobody knows.
+    """
+    try:
+        value = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        raise BadQuestion("the request is not JSON") from None
+    outer = _Members("", value)
+    action = _Members("proposed_action.", outer.take("proposed_action", dict))
+    if action.take("type", str) != "network.egress":
+        raise BadQuestion("proposed_action.type must be network.egress")
+    route = _ROUTES.get(action.take("route", str))
+    if route is None:
+        raise BadQuestion(f"proposed_action.route must be one of {', '.join(_ROUTES)}")
+    question = Question(
+        id=outer.text("request_id", 128),
+        route=route,
+        method=action.text("method", 32),
+        scheme=action.text("scheme", 16),
+        host=_host(action.text("host", 260)),
+        port=_port(action.take("port", int)),
+        path=(action.optional("path", str) or "").encode("utf-8", "replace"),
+        headers=_headers(action.optional("headers", list) or []),
+        body=_body(action),
+    )
+    return Asked(question=question, policy_set=outer.optional("policy_set", str))
+
+
+class _Members:
+    """Typed access to a JSON object; errors name the member."""
+
+    def __init__(self, prefix: str, value: Any) -> None:
+        if not isinstance(value, dict):
+            raise BadQuestion(f"{prefix.rstrip('.') or 'the request'} must be an object")
+        self._prefix = prefix
+        self._value = value
+
+    def optional(self, name: str, kind: type) -> Any:
+        value = self._value.get(name)
+        # bool is an int to isinstance, and never one to the contract.
+        if value is None or (isinstance(value, kind) and not isinstance(value, bool)):
+            return value
+        raise BadQuestion(f"{self._prefix}{name} has the wrong type")
+
+    def take(self, name: str, kind: type) -> Any:
+        value = self.optional(name, kind)
+        if value is None:
+            raise BadQuestion(f"{self._prefix}{name} is missing")
+        return value
+
+    def text(self, name: str, most: int) -> str:
+        value: str = self.take(name, str)
+        if not 1 <= len(value) <= most:
+            raise BadQuestion(f"{self._prefix}{name} must have 1 to {most} characters")
+        return value
+
+
+def _host(text: str) -> str:
+    try:
+        return parse_host(f"[{text}]" if ":" in text and not text.startswith("[") else text)[0]
+    except InvalidAuthority:
+        raise BadQuestion("proposed_action.host is not a host") from None
+
+
+def _port(number: int) -> int:
+    if not 1 <= number <= 65535:
+        raise BadQuestion("proposed_action.port must be 1 to 65535")
+    return number
+
+
+def _headers(pairs: list[Any]) -> Headers:
+    if len(pairs) > _MOST_FIELDS:
+        raise BadQuestion(f"proposed_action.headers has more than {_MOST_FIELDS} fields")
+    made = []
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise BadQuestion("proposed_action.headers must be a list of [name, value] pairs")
+        made.append((pair[0].encode("utf-8", "replace"), pair[1].encode("utf-8", "replace")))
+    return Headers.of(made)
+
+
+def _body(action: _Members) -> bytes:
+    text: str | None = action.optional("body", str)
+    encoding = action.optional("body_encoding", str)
+    if text is None:
+        return b""
+    if encoding == "utf-8":
+        return text.encode("utf-8", "replace")
+    if encoding != "base64":
+        raise BadQuestion("proposed_action.body_encoding must be utf-8 or base64")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadQuestion("proposed_action.body is not base64") from None
