@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from eve_proxy.discover import declared_variables
 from eve_proxy.governance.address import GovernanceAddress
@@ -49,7 +50,7 @@ class Config:
     hmac_secret: Secret
     signing_key_file: Path | None
     audit_log: Path
-    audit_sync: str
+    audit_sync: Literal["batch", "off"]
     audit_timeout: float
     governance: GovernanceAddress
     governance_insecure: bool
