@@ -79,11 +79,13 @@ class Delivery:
 
     def informational(self, head: ResponseHead) -> None:
         """A 1xx; 100 was ours to send, and HTTP/1.0 knows none (RFC 9110 section 15.2)."""
-        if head.status != 100 and self._head.version != "1.0":
+        if head.status != 100 and self._head.version != "1.0" and not self._finished:
             self._pending.append(informational_head(head.status, head.reason, head.headers))
 
     def responseStarted(self, head: ResponseHead) -> None:
         """Choose how the body is framed for this client and hold the head until the batch ends."""
+        if self._finished:
+            return
         framing = relay_framing(head.framing, head.content_length, self._head.version)
         self._framing = framing.kind
         self._keep = self._head.keep_alive and framing.kind is not FramingKind.CLOSE
@@ -103,6 +105,8 @@ class Delivery:
 
     def responseData(self, data: bytes) -> None:
         """A piece of the body."""
+        if self._finished:
+            return
         if self._framing is FramingKind.CHUNKED:
             self._pending.append(chunk(data))
         elif self._framing is not FramingKind.NONE:
