@@ -169,6 +169,11 @@ class TestDeclaredVariables:
         with pytest.raises(ConfigurationError, match="gone"):
             declared_variables(("gone",), offering())
 
+    def test_a_broken_drop_in_is_a_fault_here_too(self) -> None:
+        """The configuration is not read past a drop-in that does not import."""
+        with pytest.raises(ConfigurationError, match="some.broken"):
+            declared_variables((), offering(faults=("some.broken cannot be imported",)))
+
 
 class TestInstalled:
     @pytest.fixture

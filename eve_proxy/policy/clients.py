@@ -53,7 +53,7 @@ class AllowedClients:
             # The other end of a Unix socket is this machine, and the socket's file mode is the finer rule.
             return any(network.network_address in self._networks for network in _LOOPBACK)
         try:
-            address = ip_address(peer.partition("%")[0])
+            address = ip_address(peer)
         except ValueError:
             return False
         return address in self._networks

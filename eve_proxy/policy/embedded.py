@@ -18,11 +18,16 @@ LOCAL_NAT64_LENGTHS: Final = (48, 56, 64, 96)
 
 
 def plain(address: IPAddress) -> IPAddress:
-    """An IPv4-mapped address (``::ffff:a.b.c.d``) as the IPv4 address that the kernel makes of it; others unchanged."""
+    """The one form in which an address is compared.
+
+    IPv4-mapped (``::ffff:a.b.c.d``) becomes the IPv4 address that the kernel makes of it, and a zone is dropped.
+    """
     if isinstance(address, IPv6Address):
         value = int(address)
         if value >> 32 == 0xFFFF:
             return IPv4Address(value & _LOW)
+        if address.scope_id is not None:
+            return IPv6Address(value)
     return address
 
 

@@ -145,6 +145,13 @@ def test_the_reason_shows_what_was_inside() -> None:
     assert len(verdict.reason) <= 200
 
 
+def test_a_mapped_address_is_called_by_its_name() -> None:
+    """The reason speaks of the IPv4 address that would have been dialled."""
+    verdict = judged("::ffff:10.0.0.1")
+    assert verdict is not None
+    assert verdict.reason.startswith("10.0.0.1 is in 10.0.0.0/8")
+
+
 def test_the_longest_reason_is_not_cut() -> None:
     """The certificate keeps at most 200 characters of a reason; the remedy at its end is still there."""
     verdict = judged("2001:470:ffff:ffff:300:5efe:192.52.193.255")
@@ -241,6 +248,11 @@ class TestOwnListeners:
         """A dual-stack socket's own name for itself does not open a gap."""
         judge = destinations(self.ALLOW_ALL, ((ip_address("::ffff:10.9.9.9"), 3128),)).judge
         assert judge(ip_address("10.9.9.9"), 3128) is not None
+
+    def test_a_zone_hides_no_listener(self) -> None:
+        """A link-local listener is the same listener on every interface."""
+        judge = destinations(self.ALLOW_ALL, ((ip_address("fe80::1"), 3128),)).judge
+        assert judge(ip_address("fe80::1%eth0"), 3128) is not None
 
     def test_others_at_that_port_are_reached(self) -> None:
         """Port 3128 of a public origin is not ours."""

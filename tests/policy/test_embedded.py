@@ -79,6 +79,12 @@ def test_mapped_is_plain_ipv4(value: int) -> None:
     assert plain(IPv6Address(0xFFFF << 32 | value)) == IPv4Address(value)
 
 
+def test_a_zone_makes_no_other_address() -> None:
+    """fe80::1%eth0 is compared as fe80::1."""
+    assert plain(IPv6Address("fe80::1%eth0")) == IPv6Address("fe80::1")
+    assert plain(IPv6Address("::ffff:1.2.3.4%eth0")) == IPv4Address("1.2.3.4")
+
+
 @pytest.mark.parametrize("text", ["10.0.0.1", "::1", "::ffff:0:1.2.3.4", "::1.2.3.4", "2002::1"])
 def test_others_stay_as_they_are(text: str) -> None:
     """No other form is an IPv4 address to the kernel."""
