@@ -171,7 +171,7 @@ class TestDeclaredVariables:
 
     def test_a_broken_drop_in_is_a_fault_here_too(self) -> None:
         """The configuration is not read past a drop-in that does not import."""
-        with pytest.raises(ConfigurationError, match="some.broken"):
+        with pytest.raises(ConfigurationError, match=r"some\.broken"):
             declared_variables((), offering(faults=("some.broken cannot be imported",)))
 
 
