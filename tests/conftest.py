@@ -1,7 +1,7 @@
 """The guard of the unit tests, and the profiles of Hypothesis.
 
-Everything outside tests/integration and tests/packaging is a unit test: it opens no internet socket, does not touch
-the real reactor and does not sleep. What breaks that fails, whoever swallows the exception.
+Everything outside tests/integration, tests/packaging and the relays' suite is a unit test: it opens no internet
+socket, does not touch the real reactor and does not sleep. What breaks that fails, whoever swallows the exception.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 from twisted.internet import base
 
 HERE = Path(__file__).parent
-REAL = (HERE / "integration", HERE / "packaging")
+REAL = (HERE / "integration", HERE / "packaging", HERE / "conformance" / "test_relays.py")
 
 hypothesis.settings.register_profile("fast", max_examples=60, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True, print_blob=True)

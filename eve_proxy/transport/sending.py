@@ -34,7 +34,7 @@ def send(transport: ITransport, data: bytes | Sequence[bytes]) -> None:
             _send_pieces(transport, data)
             return
         data = b"".join(data)
-    if isinstance(transport, Connection) and _can_send_now(transport):
+    if isinstance(transport, Connection) and can_send_now(transport):
         try:
             sent = transport.socket.send(data)
         except OSError:
@@ -72,7 +72,7 @@ def set_nodelay(transport: ITransport) -> None:
 
 
 def _send_pieces(transport: ITransport, pieces: Sequence[bytes]) -> None:
-    if isinstance(transport, Connection) and _can_send_now(transport):
+    if isinstance(transport, Connection) and can_send_now(transport):
         try:
             sent = transport.socket.sendmsg(pieces)
         except OSError:
@@ -92,7 +92,8 @@ def _after(pieces: Sequence[bytes], sent: int) -> list[bytes]:
     return []
 
 
-def _can_send_now(transport: Connection) -> bool:
+def can_send_now(transport: Connection) -> bool:
+    """Whether bytes given to the socket itself take no other path than through the transport."""
     return bool(
         transport.connected
         # Queued bytes come first. `dataBuffer` is emptied when it has been written, so its offset needs no look.

@@ -1,0 +1,133 @@
+"""What every relay keeps: counts, the idle clock, why it ended, and one report when both connections are closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from eve_proxy.transport.watchdog import Watchdog
+
+
+class Ending(Enum):
+    """Why a relay ended."""
+
+    CLOSED = "closed"
+    RESET = "reset"
+    IDLE = "idle"
+    ABORTED = "aborted"
+
+
+class Side(Enum):
+    """Who ended it; ``PROXY`` for the idle clock and for a shutdown."""
+
+    DOWNSTREAM = "downstream"
+    UPSTREAM = "upstream"
+    PROXY = "proxy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayReport:
+    """The end of a tunnel.
+
+    :ivar to_upstream: bytes taken from the client's side, those that were read before the relay began included.
+    :ivar to_downstream: bytes taken from the origin's side, and what the client was to get first.
+    :ivar ending: CLOSED only if everything that was taken was also handed to the kernel.
+    :ivar ended_by: who closed last, or broke off.
+    :ivar seconds: how long it lasted.
+    """
+
+    to_upstream: int
+    to_downstream: int
+    ending: Ending
+    ended_by: Side
+    seconds: float
+
+
+class Relay(Protocol):
+    """A tunnel that is open."""
+
+    @property
+    def to_upstream(self) -> int:
+        """Bytes so far."""
+
+    @property
+    def to_downstream(self) -> int:
+        """Bytes so far."""
+
+    def abort(self) -> None:
+        """Reset both connections; the report follows when they are closed."""
+
+
+class RelayAccount:
+    """Counts and time of one relay.
+
+    The idle clock runs until both connections are closed: a peer that never reads the last bytes is not waited for.
+
+    :param idle_timeout: seconds in which nothing moves in either direction.
+    :param idle: called when they have passed.
+    :param closed: gets the report, exactly once.
+    """
+
+    __slots__ = ("_by", "_clock", "_closed", "_ending", "_idle_timeout", "_open", "_started", "_watchdog", "counts")
+
+    def __init__(
+        self,
+        *,
+        clock: IReactorTime,
+        idle_timeout: float,
+        idle: Callable[[], object],
+        closed: Callable[[RelayReport], object],
+    ) -> None:
+        self._clock = clock
+        self._idle_timeout = idle_timeout
+        self._closed = closed
+        self._started = clock.seconds()
+        self._ending = Ending.CLOSED
+        self._by = Side.PROXY
+        self._open = 2
+        self._watchdog = Watchdog(clock, idle)
+        self.counts = {Side.UPSTREAM: 0, Side.DOWNSTREAM: 0}
+        self._watchdog.set(idle_timeout)
+
+    def moved(self, towards: Side, size: int) -> None:
+        """``size`` bytes are on their way ``towards`` a side; 0 says only that something moves."""
+        self.counts[towards] += size
+        if self._open:
+            self._watchdog.set(self._idle_timeout)
+
+    def ends(self, ending: Ending, by: Side) -> None:
+        """Note a reason. The first one stays, but an orderly end can still turn into another one."""
+        if self._ending is Ending.CLOSED and (ending is not Ending.CLOSED or self._by is Side.PROXY):
+            self._ending, self._by = ending, by
+
+    def gone(self, side: Side, reason: Failure) -> bool:
+        """A side's connection is closed.
+
+        :returns: whether it closed in an orderly way.
+        """
+        orderly = isinstance(reason.value, ConnectionDone)
+        if orderly:
+            self.ends(Ending.CLOSED, side)
+        elif isinstance(reason.value, ConnectionAborted):
+            self.ends(Ending.ABORTED, Side.PROXY)
+        else:
+            self.ends(Ending.RESET, side)
+        self._open -= 1
+        if not self._open:
+            self._watchdog.stop()
+            self._closed(
+                RelayReport(
+                    to_upstream=self.counts[Side.UPSTREAM],
+                    to_downstream=self.counts[Side.DOWNSTREAM],
+                    ending=self._ending,
+                    ended_by=self._by,
+                    seconds=self._clock.seconds() - self._started,
+                )
+            )
+        return orderly

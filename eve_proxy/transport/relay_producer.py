@@ -1,0 +1,171 @@
+"""The relay for any pair of Twisted transports, TLS included: each side is the other's producer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from eve_proxy.transport.relay_account import Ending, RelayAccount, RelayReport, Side
+from eve_proxy.transport.sending import is_plain, send
+
+
+class ProducerRelay:
+    """See ``relay.relay``."""
+
+    def __init__(
+        self,
+        downstream: Any,
+        upstream: Any,
+        *,
+        idle_timeout: float,
+        clock: IReactorTime,
+        closed: Callable[[RelayReport], object],
+    ) -> None:
+        self._account = RelayAccount(clock=clock, idle_timeout=idle_timeout, idle=self._idle, closed=closed)
+        self._down = RelayEnd(Side.DOWNSTREAM, downstream, self._account)
+        self._up = RelayEnd(Side.UPSTREAM, upstream, self._account)
+        self._down.other, self._up.other = self._up, self._down
+
+    @property
+    def to_upstream(self) -> int:
+        """Bytes so far."""
+        return self._account.counts[Side.UPSTREAM]
+
+    @property
+    def to_downstream(self) -> int:
+        """Bytes so far."""
+        return self._account.counts[Side.DOWNSTREAM]
+
+    def start(self, *, to_upstream: bytes, to_downstream: bytes) -> None:
+        """Take the transports over, send what waits, read."""
+        self._down.take_over()
+        self._up.take_over()
+        self._up.deliver(to_upstream)
+        self._down.deliver(to_downstream)
+        self._down.start()
+        self._up.start()
+
+    def abort(self) -> None:
+        """Reset both connections."""
+        self._break(Ending.ABORTED)
+
+    def _idle(self) -> None:
+        self._break(Ending.IDLE)
+
+    def _break(self, ending: Ending) -> None:
+        self._account.ends(ending, Side.PROXY)
+        self._down.reset()
+        self._up.reset()
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class RelayEnd(Protocol):
+    """One side: what it reads the other side sends.
+
+    :ivar finished: this side sends no more.
+    :ivar lost: its connection is closed.
+    """
+
+    transport: Any
+    other: RelayEnd
+
+    def __init__(self, side: Side, transport: Any, account: RelayAccount) -> None:
+        self.side = side
+        self.transport = transport
+        self.finished = self.lost = self.held = False
+        self._account = account
+
+    def take_over(self) -> None:
+        """Become the transport's protocol, and the producer of what the other side sends."""
+        transport = self.transport
+        if getattr(transport, "disconnected", False):
+            # It closed before anybody could tell us.
+            self.connectionLost(Failure(ConnectionLost()))  # type: ignore[no-untyped-call]
+            return
+        if isinstance(transport, ProtocolWrapper):
+            transport.wrappedProtocol = self
+        elif getattr(transport, "TLS", False):
+            # startTLS() put a TLS protocol between the socket and whoever was there.
+            transport.protocol.wrappedProtocol = self
+        else:
+            transport.protocol = self
+        self.other.transport.registerProducer(self, True)
+
+    def start(self) -> None:
+        """Read, unless what was delivered already fills the other side."""
+        if not self.held:
+            self.resumeProducing()
+
+    def deliver(self, data: bytes) -> None:
+        """Send what the other side read."""
+        if data and not self.lost:
+            self._account.moved(self.side, len(data))
+            send(self.transport, data)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand over."""
+        self.other.deliver(data)
+
+    def readConnectionLost(self) -> None:
+        """This side has finished sending: so does the other, when it has sent what it got."""
+        self.finished = True
+        other = self.other
+        if other.lost:
+            return
+        # Twisted forgets a half-close that is asked for while a producer is paused.
+        other.transport.unregisterProducer()
+        lose_write = getattr(other.transport, "loseWriteConnection", None)
+        # TLS has no half-close to pass on.
+        if other.finished or lose_write is None or not is_plain(other.transport):
+            self._account.ends(Ending.CLOSED, self.side)
+            self.close()
+            other.close()
+        else:
+            lose_write()
+
+    def writeConnectionLost(self) -> None:
+        """Our half-close went out; the other direction goes on."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """This side is gone: what it sent still reaches the other; what was for it has nowhere to go."""
+        if self.lost:
+            return
+        self.lost = True
+        if self._account.gone(self.side, reason):
+            self.other.close()
+        else:
+            self.other.reset()
+
+    def pauseProducing(self) -> None:
+        """The other side cannot send what it has: read no more."""
+        self.held = True
+        if not self.lost:
+            self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The other side has room again."""
+        self.held = False
+        if not self.finished and not self.lost:
+            self._account.moved(self.other.side, 0)
+            self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """The other side is gone; its connectionLost decides what happens here."""
+
+    def close(self) -> None:
+        """Send what is queued, then close."""
+        if not self.lost:
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+
+    def reset(self) -> None:
+        """Close at once, with a reset."""
+        if not self.lost:
+            self.transport.abortConnection()
