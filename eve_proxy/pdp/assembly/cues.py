@@ -75,13 +75,15 @@ _NAME = rb"[a-z_$][\w$]{0,15}"
 PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
     Cue.PROSE: (
         rb"\b" + _JOINING + rb"\b" + _WORDS_BETWEEN + _PIECES + rb"\b",
-        rb"\b(?:one|a single|whole|full|complete|resulting|final) word\b|\bletter by letter\b|\bspell\w*\b|\bconcat\w*\b",
+        rb"\b(?:one|a single|whole|full|complete|resulting|final) word\b|\bletter by letter\b",
+        rb"\bspell\w*\b|\bconcat\w*\b",
         rb"\b[a-z0-9]{1,2}(?: ?\+ ?| then | plus | and then )[a-z0-9]{1,2}\b|\bfollowed by\b|\bput together\b",
         rb"\b(?:pieces?|parts?|fragments?|chunks?|halves|syllables?|segments?) (?:of|form|make|spell|give|add up)\b",
         rb"\bwhat (?:word|do you get)\b|\bno spaces?\b",
     ),
     Cue.CODE: (
-        rb"\b(?:join|concat\w*|strcat|paste0?|implode|reduce|cat) ?\(|\.(?:format|append|push) ?\(|\bstrcat|printf|%s%s",
+        rb"\b(?:join|concat\w*|strcat|paste0?|implode|reduce|cat) ?\(|\.(?:format|append|push) ?\(",
+        rb"\bstrcat|printf|%s%s",
         # "a" + ..., ... + "b", a + b, total += part
         rb"[\"'`] ?\+|\+ ?[\"'`]|\+=",
         rb"(?:^|[\s(=\[{,;:>])" + _NAME + rb"(?:\[\w+\])? ?\+=? ?" + _NAME + rb"(?:$|[\s)\];,}.+\[])",
@@ -90,10 +92,12 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
     ),
     Cue.STRIP: (
         rb"\b" + _REMOVING + rb"\b" + _WORDS_BETWEEN + _NOISE,
-        rb"\.(?:replace\w*|split|strip) ?\(|\b(?:re\.sub|translate) ?\(|str_replace|\bgsub\b|\btr -d|\bsed\b|replace ?\(",
+        rb"\.(?:replace\w*|split|strip) ?\(|\b(?:re\.sub|translate) ?\(|str_replace|\bgsub\b",
+        rb"\btr -d|\bsed\b|replace ?\(",
     ),
     Cue.REVERSE: (
-        rb"\brevers\w*|\bbackwards?\b|\[::-1\]|\bmirror\w*|\bright[ -]to[ -]left\b|\bflip\w*|\bstrrev\b|\brev\b|\besrever\b",
+        rb"\brevers\w*|\bbackwards?\b|\[::-1\]|\bmirror\w*|\bright[ -]to[ -]left\b|\bflip\w*",
+        rb"\bstrrev\b|\brev\b|\besrever\b",
         rb"\b(?:last|end|back) to (?:first|start|beginning|front)\b|\bopposite (?:order|direction)\b|\binvert\w*",
         rb"\bfrom the end\b|\bturn\w* around\b|\bdescending\b",
     ),
