@@ -162,7 +162,12 @@ def compose(
     )
     dialler = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=config.upstream_timeout, own_ports=own_ports)
     listening = ip_address(config.host)
-    router = Router(gate, Admin(readiness=_readiness(config, journal, governor), clients=config.allowed_clients))
+    router = Router(
+        gate,
+        Admin(
+            readiness=_readiness(config, journal, governor, lambda: factory.draining), clients=config.allowed_clients
+        ),
+    )
     factory = ProxyFactory(
         router,
         dialler=dialler,
@@ -274,11 +279,13 @@ def client_tls(config: Config) -> Any:
     )
 
 
-def _readiness(config: Config, journal: Journal, governor: IGovernor) -> Callable[[], Readiness]:
+def _readiness(
+    config: Config, journal: Journal, governor: IGovernor, draining: Callable[[], bool]
+) -> Callable[[], Readiness]:
     def readiness() -> Readiness:
         governance = tuple(getattr(governor, "warnings", ()))
         warnings = (*([] if config.fail_closed else ["fail_open"]), *journal.warnings, *governance)
-        problem = journal.problem
+        problem = "shutting down" if draining() else journal.problem
         if problem is None and config.ready_needs_governor and governance:
             problem = governance[0]
         return Readiness(problem=problem, warnings=warnings)

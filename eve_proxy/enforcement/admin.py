@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eve_proxy.enforcement import answers
-from eve_proxy.policy.clients import AllowedClients
+from eve_proxy.policy.clients import AllowedClients, refusal
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.wire.events import Form, RequestHead
 
@@ -43,7 +43,7 @@ class Admin:
             else:
                 self._ready(client, head_only)
         elif not self.clients.admits(client.peer):
-            client.answer(answers.text(403, self.clients.refusal(client.peer).reason, head_only=head_only), keep=False)
+            client.answer(answers.text(403, refusal(client.peer).reason, head_only=head_only), keep=False)
         else:
             message = "this is a forward proxy: send absolute-form requests (GET http://host/path) or CONNECT host:port"
             client.answer(answers.text(400, message, head_only=head_only), keep=False)

@@ -9,7 +9,7 @@ from eve_proxy.decision.pipeline import Pipeline
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.verdict import Verdict, refuse
-from eve_proxy.policy.clients import AllowedClients
+from eve_proxy.policy.clients import AllowedClients, refusal
 
 OVERLOAD = "overload"
 
@@ -24,7 +24,7 @@ class Admission:
 
     def objection(self, exchange: Exchange) -> Verdict | None:
         """A refusal for a client that is not listed."""
-        return None if self.clients.admits(exchange.peer) else self.clients.refusal(exchange.peer)
+        return None if self.clients.admits(exchange.peer) else refusal(exchange.peer)
 
     async def refuse(self, exchange: Exchange, verdict: Verdict) -> Decision:
         """Refuse with a certificate of its own, or, in a flood, with a count in the next ``suppressed`` record."""

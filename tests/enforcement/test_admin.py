@@ -1,0 +1,81 @@
+"""What the proxy says of itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from eve_proxy.enforcement.admin import Readiness
+from tests.enforcement.bench import GateBench
+from tests.integration.sidecar import head_of
+
+
+def get(path: str, *, method: str = "GET", version: str = "1.1", host: str = "10.0.0.5:3128") -> bytes:
+    return f"{method} {path} HTTP/{version}\r\nHost: {host}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/readyz?verbose"])
+@pytest.mark.parametrize("peer", ["127.0.0.1", "10.1.2.3"])
+def test_probes_get_ok_from_anywhere(path: str, peer: str) -> None:
+    """A kubelet that probes the pod's address gets 200 and `ok`."""
+    bench = GateBench()
+    status, fields, body = head_of(bench.converse(get(path), peer=peer).value())
+    assert (status, body) == (200, b"ok")
+    assert "x-eve-warning" not in fields
+    assert bench.sink.certificates == []
+
+
+def test_probe_without_host() -> None:
+    """A load balancer's HTTP/1.0 probe has no Host."""
+    assert head_of(GateBench().converse(b"GET /healthz HTTP/1.0\r\n\r\n").value())[0] == 200
+
+
+def test_head_probe() -> None:
+    """HEAD is answered without a body."""
+    status, _, body = head_of(GateBench().converse(get("/readyz", method="HEAD")).value())
+    assert (status, body) == (200, b"")
+
+
+def test_not_ready_says_why() -> None:
+    """An operator reads the reason in the probe's answer."""
+    bench = GateBench()
+    bench.readiness = Readiness(
+        problem="the journal cannot be written: No space left on device", warnings=("low disk",)
+    )
+    status, fields, body = head_of(bench.converse(get("/readyz")).value())
+    assert status == 503
+    assert body == b"the journal cannot be written: No space left on device\n"
+    assert fields["x-eve-warning"] == "low disk"
+    assert head_of(bench.converse(get("/healthz")).value())[0] == 200
+
+
+def test_warnings_do_not_unready() -> None:
+    """A governor's blip is said, and the pod stays ready."""
+    bench = GateBench()
+    bench.readiness = Readiness(problem=None, warnings=("governance breaker open", "fail_open"))
+    status, fields, _ = head_of(bench.converse(get("/readyz")).value())
+    assert status == 200
+    assert fields["x-eve-warning"] == "governance breaker open, fail_open"
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_probes_are_read_only(method: str) -> None:
+    """Only GET and HEAD."""
+    assert head_of(GateBench().converse(get("/healthz", method=method)).value())[0] == 405
+
+
+@pytest.mark.parametrize(("peer", "status"), [("127.0.0.1", 400), ("10.1.2.3", 403)])
+def test_anything_else_is_no_way_out(peer: str, status: int) -> None:
+    """An origin-form request is never forwarded to the host it names; strangers do not even learn what this is."""
+    bench = GateBench()
+    answered, _, body = head_of(bench.converse(get("/v1/x", host="api.example.com"), peer=peer).value())
+    assert answered == status
+    assert (b"forward proxy" in body) is (peer == "127.0.0.1")
+    assert not bench.reached_the_network
+
+
+def test_probe_of_another_host_is_not_forwarded_either() -> None:
+    """`/healthz` in absolute-form is an ordinary request and is governed."""
+    bench = GateBench()
+    bench.converse(b"GET http://api.example.com/healthz HTTP/1.1\r\nHost: api.example.com\r\n\r\n")
+    assert len(bench.sink.certificates) == 1
+    assert len(bench.dialler.sent) == 1

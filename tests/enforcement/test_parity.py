@@ -1,0 +1,172 @@
+"""The parity matrix of security.md: every deny rule on every route gives the same verdict and a certificate.
+
+A new entry point or rule without its row here fails; a cell that cannot apply says why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eve_proxy.discover import BUILT_IN
+from eve_proxy.model.errors import GovernorUnavailable, JournalUnavailable
+from eve_proxy.model.exchange import Route
+from eve_proxy.model.verdict import Outcome, Verdict, refuse
+from eve_proxy.policy.mandatory import RESERVED_RULES
+from tests.enforcement.bench import GateBench
+from tests.fakes.ports import FakeFilter, FakeGovernor
+from tests.integration.sidecar import head_of
+
+VETO = Verdict(outcome=Outcome.BLOCK, reason="no", pillar="128", vector="706", governor="fake.governor")
+
+
+def forward(host: str, body: bytes = b"hello") -> bytes:
+    return b"POST http://%b/p HTTP/1.1\r\nHost: %b\r\nContent-Length: %d\r\n\r\n%b" % (
+        host.encode(), host.encode(), len(body), body,
+    )  # fmt: skip
+
+
+def connect(host: str, _body: bytes = b"") -> bytes:
+    authority = host if ":" in host.rpartition("]")[2] else f"{host}:443"
+    return b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (authority.encode(), authority.encode())
+
+
+def upgrade(host: str, _body: bytes = b"") -> bytes:
+    return (
+        b"GET http://%b/ws HTTP/1.1\r\nHost: %b\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    ) % (host.encode(), host.encode())
+
+
+# A route of the proxy as an application uses it.
+ROUTES: dict[str, Callable[..., bytes]] = {"forward": forward, "connect": connect, "upgrade": upgrade}
+# Routes of the model that have no entry point yet: nothing can arrive by them.
+NO_ENTRY_POINT = {Route.TRANSPARENT, Route.INTERCEPTED, Route.EXT_AUTHZ, Route.LIBRARY}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A reason to refuse: the proxy that has it, a request that meets it, and what must come of it."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    prepare: Callable[[GateBench], object] = lambda _: None
+    host: str = "api.example.com"
+    body: bytes = b"hello"
+    peer: str = "127.0.0.1"
+    pillar: str = "local"
+    verdict: str = "block"
+    status: int = 451
+    not_on: dict[str, str] = field(default_factory=dict)
+
+
+NO_BODY = {"connect": "a tunnel has no body to judge", "upgrade": "a WebSocket handshake has no body"}
+ONLY_CONNECT = {"forward": "the rule is about tunnels", "upgrade": "the rule is about tunnels"}
+
+
+def _address(*addresses: str) -> Callable[[GateBench], object]:
+    return lambda bench: setattr(bench.resolver, "answer", addresses)
+
+
+def _full(bench: GateBench) -> object:
+    return bench.factory.account.take(bench.factory.account.limit)
+
+
+RULES: dict[str, Rule] = {
+    "blocklist": Rule(settings={"blocked": "pastebin.com"}, host="x.PASTEBIN.com."),
+    "allowlist": Rule(settings={"settings": {"EVE_PROXY_ALLOWED_HOSTS": "example.org"}}),
+    "body_limit": Rule(body=b"x" * 101, status=413, not_on=NO_BODY),
+    "content_encoding": Rule(not_on=NO_BODY),
+    "destination": Rule(host="0x7f.1"),
+    "destination (resolved)": Rule(prepare=_address("93.184.216.34", "169.254.169.254")),
+    "destination (own listener)": Rule(
+        settings={"allowed_networks": "0.0.0.0/0,::/0", "connect_ports": "*"}, host="127.0.0.1:3128"
+    ),
+    "connect_port": Rule(host="api.example.com:25", not_on=ONLY_CONNECT),
+    "passthrough": Rule(settings={"passthrough": False}, not_on=ONLY_CONNECT),
+    "client": Rule(peer="10.1.2.3", status=403),
+    "overload": Rule(prepare=_full, status=503, not_on=NO_BODY),
+    "a plugin": Rule(settings={"plugins": [FakeFilter(refuse("acme", "no"), name="acme")]}),
+    "the governor's veto": Rule(settings={"governor": FakeGovernor(VETO)}, pillar="128"),
+    "the governor fails": Rule(
+        settings={"governor": FakeGovernor(GovernorUnavailable("refused"))},
+        pillar="114", verdict="fail_closed", status=503,
+    ),
+    "the deadline": Rule(
+        prepare=lambda bench: setattr(bench.governor, "before", lambda: bench.clock.advance(2)),
+        pillar="114", verdict="fail_closed", status=503,
+    ),
+}  # fmt: skip
+
+CELLS = [(route, rule) for rule in RULES for route in ROUTES if route not in RULES[rule].not_on]
+
+
+def test_every_entry_point_and_every_rule_has_its_row() -> None:
+    """A new way in, or a new rule, cannot be forgotten here."""
+    entry_points = {
+        path.stem
+        for path in (Path(__file__).resolve().parents[2] / "eve_proxy" / "enforcement").glob("*.py")
+        if "async def enter(" in path.read_text("utf-8")
+    }
+    assert entry_points == {"forward", "connect"}
+    assert {Route.FORWARD, Route.CONNECT} | NO_ENTRY_POINT == set(Route)
+    # "sni" comes with the tunnel's inside; "local" is a pillar, not a rule.
+    named = {rule.partition(" ")[0] for rule in RULES}
+    assert set(BUILT_IN) | (RESERVED_RULES - {"sni", "local"}) <= named
+
+
+def test_every_missing_cell_has_its_reason() -> None:
+    """What is not tested says why it cannot apply."""
+    missing = [(route, name, rule.not_on.get(route)) for name, rule in RULES.items() for route in rule.not_on]
+    assert missing
+    assert all(route in ROUTES and reason for route, _, reason in missing)
+
+
+@pytest.mark.parametrize(("route", "name"), CELLS)
+def test_same_verdict_on_every_route(route: str, name: str) -> None:
+    """A rule that stops a request stops it whichever way it comes, with a signed certificate, and nothing leaves."""
+    rule = RULES[name]
+    bench = GateBench(**rule.settings)
+    rule.prepare(bench)
+    request = ROUTES[route](rule.host, rule.body)
+    if name == "content_encoding":
+        request = request.replace(b"Content-Length", b"Content-Encoding: gzip\r\nContent-Length")
+    transport = bench.converse(request, peer=rule.peer)
+    status, fields, _ = head_of(transport.value())
+    assert status == rule.status
+    certificate = json.loads(fields["x-eve-decision-cert"])
+    assert certificate["verdict"] == rule.verdict
+    assert certificate["matched_pillar"] == rule.pillar
+    if rule.pillar == "local":
+        assert certificate["matched_vector"] == ("acme" if name == "a plugin" else name.partition(" ")[0])
+    assert certificate == bench.sink.certificates[-1].to_dict()
+    assert certificate["coverage"] == {"forward": "full", "connect": "destination", "upgrade": "handshake"}[route]
+    assert bench.dialler.sent == []
+    assert bench.dialler.tunnels == []
+    if name != "destination (resolved)":
+        assert not bench.reached_the_network
+    assert transport.events[:1] == ["half-close"]
+    assert len(bench.lines) == 1
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_nothing_leaves_when_the_journal_fails(route: str) -> None:
+    """No record, no request, on no route."""
+    bench = GateBench()
+    bench.sink.failure = JournalUnavailable("disk full")
+    transport = bench.converse(ROUTES[route]("api.example.com"))
+    assert transport.value().startswith(b"HTTP/1.1 503 ")
+    assert not bench.reached_the_network
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_an_allow_leaves_by_every_route(route: str) -> None:
+    """The matrix would be worthless if the routes refused everything."""
+    bench = GateBench()
+    bench.converse(ROUTES[route]("api.example.com"))
+    assert bench.events == ["recorded", "resolved"]
+    assert len(bench.dialler.sent) + len(bench.dialler.tunnels) == 1
