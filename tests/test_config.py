@@ -305,7 +305,9 @@ def test_the_embedded_governors_policy() -> None:
     assert all(fault.startswith("EVE_PROXY_POLICY_FILE: ") for fault in found)
     hosted = {"EVE_PROXY_GOVERNANCE_URL": "https://gov.example"}
     assert read(hosted).policy is None
-    assert "has no effect" in read({**hosted, "EVE_PROXY_POLICY_FILE": "/mine"}, mine).warnings[0]
+    unused = read({**hosted, "EVE_PROXY_POLICY_FILE": "/mine"}, mine)
+    assert unused.policy is None
+    assert "has no effect" in unused.warnings[0]
 
 
 def test_a_plugins_variables_are_accepted_when_it_is_required() -> None:

@@ -67,9 +67,7 @@ def _check_governance(reading: Reading) -> None:
     values, texts = reading.values, reading.texts
     if bool(values.get("governance_cert")) != bool(values.get("governance_key")):
         lacking = "EVE_PROXY_GOVERNANCE_KEY" if values.get("governance_cert") else "EVE_PROXY_GOVERNANCE_CERT"
-        # When the other one is set but faulty it has its own line.
-        if lacking not in texts:
-            reading.faults.append(f"{lacking} is not set: a client certificate and its key go together")
+        reading.faults.append(f"{lacking} is not set: a client certificate and its key go together")
     address, insecure = values.get("governance"), values.get("governance_insecure")
     if not isinstance(address, GovernanceAddress):
         return

@@ -122,7 +122,7 @@ def test_a_port_that_is_taken(folder: Path) -> None:
         )
     assert done.returncode == 1
     assert f"127.0.0.1:{port}" in done.stderr
-    assert "EVE_PROXY_PORT=8128 scripts/run" in done.stderr
+    assert "EVE_PROXY_PORT=3129 scripts/run" in done.stderr
 
 
 def test_a_proxy_that_does_not_start(folder: Path) -> None:
