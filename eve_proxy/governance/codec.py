@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -151,10 +152,15 @@ def _verdict(answer: dict[str, Any], name: str, policy_set: str, allow_modify: b
         pillar=pillar,
         vector=vector,
         governor=name,
-        policy=PolicyRef(set=policy_set),
+        policy=_policy(policy_set),
         decision_ref=clean(reference, 128) if reference else None,
         obligations=required,
     )
+
+
+@lru_cache(maxsize=8)
+def _policy(policy_set: str) -> PolicyRef:
+    return PolicyRef(set=policy_set)  # the service's text is not ours to digest
 
 
 def _refusal(status: int, headers: Headers) -> GovernorMisbehaved:

@@ -30,20 +30,22 @@ class Redactor:
     :raises ValueError: a key that could be guessed.
     """
 
-    __slots__ = ("_headers", "_key", "_query")
+    __slots__ = ("_headers", "_keyed", "_query")
 
     def __init__(
         self, key: bytes, headers: Iterable[str] = ALWAYS_HEADERS, query: Iterable[str] = DEFAULT_QUERY
     ) -> None:
         if len(key) < 16:
             raise ValueError("the redaction key needs at least 16 random bytes")
-        self._key = key
+        self._keyed = hmac.new(key, digestmod="sha256")
         self._headers = frozenset(name.lower().encode() for name in ALWAYS_HEADERS.union(headers))
         self._query = frozenset(name.lower().encode() for name in query)
 
     def value(self, value: bytes) -> bytes:
         """``hmac-`` + 64 hex digits that stand for ``value``."""
-        return b"hmac-" + hmac.digest(self._key, value, "sha256").hex().encode("ascii")
+        mac = self._keyed.copy()  # cheaper than keying anew
+        mac.update(value)
+        return b"hmac-" + mac.hexdigest().encode("ascii")
 
     def fields(self, headers: Headers) -> list[tuple[bytes, bytes]]:
         """``(lower-case name, value)`` pairs in order, credentials replaced."""
@@ -61,6 +63,8 @@ class Redactor:
     def _piece(self, piece: bytes) -> bytes:
         # Some servers separate at ";" as well, most take it as part of the value. Both readings are covered: a part
         # that names a parameter of its own is one; a part without "=" still belongs to the value before it.
+        if b";" not in piece:
+            return self._parameter(piece)
         parts: list[bytes] = []
         for part in piece.split(b";"):
             if b"=" in part or not parts:
@@ -75,4 +79,4 @@ class Redactor:
         if not equals or plain.strip().lower() not in self._query:
             return parameter
         # Decoded first, so that two spellings of one credential stay comparable.
-        return name + b"=" + self.value(unquote_to_bytes(value))
+        return name + b"=" + self.value(unquote_to_bytes(value) if b"%" in value else value)
