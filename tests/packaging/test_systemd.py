@@ -50,6 +50,12 @@ def test_the_sidecar_unit_says_what_it_must() -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_tls_still_works_in_the_unit(unit: Path) -> None:
+    """Twisted's certificate verification needs writable and executable memory: the one switch that stays off."""
+    assert not re.search(r"^MemoryDenyWriteExecute=", unit.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_every_variable_in_a_unit_exists(unit: Path) -> None:
     """A renamed variable does not stay behind in a unit."""
     names = set(re.findall(r"\b(?:EVE_PROXY_[A-Z_]+|JWT_[A-Z_]+)\b", unit.read_text()))
