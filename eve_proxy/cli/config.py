@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TextIO
 
-from eve_proxy.config import parse
+from eve_proxy.composition import configure
 from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.model.text import clean
 from eve_proxy.settings.reading import Entry
@@ -32,7 +32,8 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environ: Mapping[s
         entries = [Entry(name=row.name, text=row.default, source="default", help=row.purpose) for row in VARIABLES]
         return _print(entries, (), options.json, stdout, stderr)
     try:
-        config = parse(environ)
+        # As the daemon does it: the pre-filters are made and the TLS files are read, too.
+        config, _ = configure(environ)
     except ConfigurationError as error:
         if options.json:
             json.dump({"faults": error.faults}, stdout, indent=2)
