@@ -68,7 +68,7 @@ def test_plain_http_stays_on_this_machine(host: str) -> None:
         ("https://gov.exämple", "visible ASCII"),
         ("https://gov.example?x=s3cret", "query"),
         ("https://gov.example/#s3cret", "fragment"),
-        ("https://user:s3cret@gov.example", "userinfo"),
+        ("https://user:s3cret@gov.example", "EVE_PROXY_GOVERNANCE_TOKEN"),
         ("https://gov.example/a//b", "base path"),
         ("https://gov.example/../a", "base path"),
         ("unix:relative.sock", "absolute path"),

@@ -159,6 +159,11 @@ def test_after_a_recovery_the_count_starts_anew(breaker: Breaker, clock: FakeClo
     breaker.answered(breaker.admit())
     calls(breaker, breaker.unreachable, 4)
     assert breaker.state is State.CLOSED
+    calls(breaker, breaker.answered, 10)
+    calls(breaker, breaker.upset, 5)
+    assert breaker.state is State.CLOSED
+    calls(breaker, breaker.upset, 1)
+    assert breaker.state is State.OPEN
 
 
 def test_clients_that_leave_never_open_it(breaker: Breaker) -> None:

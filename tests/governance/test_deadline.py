@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import warnings
+import weakref
 from collections.abc import Generator
 from typing import Any
 
@@ -213,7 +215,10 @@ def test_nothing_of_a_finished_race_stays_in_memory() -> None:
     gc.collect()
     gc.disable()
     try:
-        del inner, outer
+        loser = weakref.ref(inner)
+        del inner
+        assert loser() is None
+        del outer
         assert gc.collect() == 0
     finally:
         gc.enable()
@@ -271,9 +276,13 @@ def test_race_never_starts_what_is_already_too_late() -> None:
         started.append("asked")
         return ALLOW
 
-    said = outcome(race(Clock())(judge(), 0))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        said = outcome(race(Clock())(judge(), 0))
+        gc.collect()
     assert [type(what) for what in said] == [DeadlineExceeded]
     assert started == []
+    assert warned == []  # no "coroutine was never awaited" for each request that comes too late
 
 
 @given(

@@ -43,10 +43,14 @@ def test_ten_thousand_waiters_that_give_up_at_once_do_not_end_the_stack() -> Non
     slots = Slots(1)
     slots.take()
     refused: list[int] = []
+    broken: list[object] = []
     for number in range(10_000):
-        slots.wait().addCallback(lambda _, number=number: (refused.append(number), slots.release()))
+        waiter = slots.wait()
+        waiter.addCallback(lambda _, number=number: (refused.append(number), slots.release()))
+        waiter.addErrback(broken.append)
     slots.release()
     assert refused == list(range(10_000))
+    assert broken == []
     assert slots.take()
 
 
