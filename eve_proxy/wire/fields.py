@@ -52,12 +52,8 @@ def read_fields(block: bytes, start: int = 0) -> list[Field]:
     # Once everything that may stand on a line is deleted, exactly the line ends are left.
     if len(block.translate(None, TEXT)) != 2 * lines:
         raise _control_character(block)
-    if b"\r\n " in block or b"\r\n\t" in block:
-        raise Malformed("obs-fold", "a field is folded over several lines")
     if start:
         lines -= 1
-    elif block[:1] in (b" ", b"\t"):
-        raise Malformed("obs-fold", "a field is folded over several lines")
     if lines > FIELD_LIMIT:
         raise Malformed("too-many-fields", f"there are more than {FIELD_LIMIT} fields", status=431)
     if not lines:
@@ -71,9 +67,10 @@ def read_fields(block: bytes, start: int = 0) -> list[Field]:
     except HttpParserError as error:
         raise _diagnose(block[start:]) from error
     fields = collector.fields
-    # Two readings that differ are a smuggler's opening: as many fields as lines, every name a token to us as well.
+    # Two readings that differ are a smuggler's opening. So there must be as many fields as lines (none was folded, or
+    # taken for the end), and every name must be a token to us as well.
     if len(fields) != lines or b"".join([field[1] for field in fields]).translate(None, TCHAR):
-        raise Malformed("field-line", "a field line has no single reading")
+        raise _diagnose(block[start:])
     return fields
 
 
@@ -91,6 +88,8 @@ def _diagnose(block: bytes) -> Malformed:
     """Name what llhttp refused, for counters and for the person who reads the answer."""
     values: dict[bytes, list[bytes]] = {}
     for line in block[:-2].split(CRLF):
+        if line[:1] in (b" ", b"\t"):
+            return Malformed("obs-fold", "a field is folded over several lines")
         name, colon, value = line.partition(b":")
         if not colon:
             return Malformed("missing-colon", "a field line has no colon")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 CRLF: Final = b"\r\n"
@@ -24,7 +24,10 @@ def is_token(raw: bytes) -> bool:
     return bool(raw) and not raw.translate(None, TCHAR)
 
 
-def members(values: Iterable[bytes]) -> list[bytes]:
+def members(values: Sequence[bytes]) -> list[bytes]:
     """The comma-separated members of all ``values``, lower case, none empty (RFC 9110 section 5.6.1)."""
+    if len(values) == 1 and b"," not in values[0]:
+        only = values[0].strip(OWS).lower()
+        return [only] if only else []
     found = [member.strip(OWS).lower() for value in values for member in value.split(b",")]
     return [member for member in found if member]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from eve_proxy.model.errors import Malformed
@@ -85,6 +85,6 @@ def trailer_fields(fields: Iterable[Field]) -> Headers:
     return end_to_end(fields, _NOT_TRAILERS)
 
 
-def names_connection_auth(values: Iterable[bytes]) -> bool:
+def names_connection_auth(values: Sequence[bytes]) -> bool:
     """One of the challenges (values of ``WWW-Authenticate``) is NTLM or Negotiate."""
     return any(member.split(b" ", 1)[0] in _CONNECTION_SCHEMES for member in members(values))

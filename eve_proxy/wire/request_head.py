@@ -32,6 +32,8 @@ _READ: Final = frozenset(
         b"x-request-id",
     )
 )
+# RFC 9110 sections 9.3.6 and 9.3.8. What follows a CONNECT belongs to the tunnel: a body would have two readings.
+_BODILESS: Final = frozenset(("CONNECT", "TRACE"))
 _MOST_DIGITS: Final = 10
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -58,9 +60,10 @@ def parse_request_head(head: bytes, *, default_authority: Authority, scheme: str
     if connect or form is Form.ABSOLUTE:
         scheme = "https" if connect else "http"
     authority = _authority(line, get(b"host", []), scheme, default_authority)
-    options = members(get(b"connection", ()))
+    options = members(values[b"connection"]) if b"connection" in values else []
     framing = declared_framing(version, get(b"content-length", ()), get(b"transfer-encoding", ()))
-    _check_body(method, framing)
+    if method in _BODILESS and (framing.kind is FramingKind.CHUNKED or framing.length):
+        raise Malformed(f"{method.lower()}-with-body", f"{method} with a body")
     max_forwards = None
     if b"max-forwards" in values and method in ("OPTIONS", "TRACE"):
         max_forwards = _max_forwards(values[b"max-forwards"])
@@ -101,12 +104,6 @@ def _authority(line: RequestLine, hosts: list[bytes], scheme: str, default_autho
     except Malformed as error:
         raise Malformed("host-invalid", f"Host: {error.detail}") from error
     return line.authority or host
-
-
-def _check_body(method: str, framing: Framing) -> None:
-    # RFC 9110 sections 9.3.6 and 9.3.8. What follows a CONNECT belongs to the tunnel: a body would have two readings.
-    if method in ("CONNECT", "TRACE") and (framing.kind is FramingKind.CHUNKED or framing.length):
-        raise Malformed(f"{method.lower()}-with-body", f"{method} with a body")
 
 
 def _max_forwards(values: list[bytes]) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 from eve_proxy.model.authority import Authority
 from eve_proxy.model.errors import Malformed
 from eve_proxy.wire.body import BodyDecoder, body_decoder
-from eve_proxy.wire.events import END, RequestEvent
+from eve_proxy.wire.events import END, Data, RequestEvent
 from eve_proxy.wire.head_buffer import HeadBuffer
 from eve_proxy.wire.request_head import parse_request_head
 
@@ -113,6 +113,10 @@ class RequestReader:
         head, rest = taken
         message = parse_request_head(head, default_authority=self._default_authority, scheme=self._scheme)
         self._keep_alive = message.keep_alive
+        if rest and len(rest) == message.framing.length:
+            # The usual case: the whole message in one piece.
+            self._phase = _Phase.COMPLETE
+            return [message, Data(rest), END]
         self._body = body_decoder(message.framing, trailers=False)
         events: list[RequestEvent] = [message]
         if self._body is None:

@@ -40,10 +40,11 @@ def parse_response_head(head: bytes, method: str, *, websocket: bool) -> Respons
         if lower in _READ:
             values.setdefault(lower, []).append(value)
     get = values.get
-    options = members(get(b"connection", ()))
+    options = members(values[b"connection"]) if b"connection" in values else []
     declared = declared_framing(version, get(b"content-length", ()), get(b"transfer-encoding", ()))
     framing = response_framing(method, status, declared)
     keep_alive = b"close" not in options and (version == "1.1" or b"keep-alive" in options)
+    challenges = get(b"www-authenticate", []) + get(b"proxy-authenticate", [])
     says_body = declared.kind is FramingKind.CHUNKED or bool(declared.length)
     if says_body and status < 200:
         # RFC 9110 section 8.6: none may be announced, and a peer that sends it all the same would be misread.
@@ -57,8 +58,7 @@ def parse_response_head(head: bytes, method: str, *, websocket: bool) -> Respons
         framing=framing,
         version=version,
         keep_alive=keep_alive,
-        connection_auth=names_connection_auth(get(b"www-authenticate", ()))
-        or names_connection_auth(get(b"proxy-authenticate", ())),
+        connection_auth=bool(challenges) and names_connection_auth(challenges),
         upgrade=_upgrade(version, options, get(b"upgrade", ()), websocket) if status == _SWITCHING_PROTOCOLS else None,
         # A 204 must not repeat it (RFC 9110 section 8.6).
         content_length=None if status == 204 else declared.length,

@@ -7,7 +7,7 @@ from typing import Final
 
 from eve_proxy.model.errors import Malformed, UpstreamFailed
 from eve_proxy.wire.body import BodyDecoder, body_decoder
-from eve_proxy.wire.events import END, FramingKind, Informational, ResponseEvent
+from eve_proxy.wire.events import END, Data, FramingKind, Informational, ResponseEvent
 from eve_proxy.wire.head_buffer import HeadBuffer
 from eve_proxy.wire.response_head import parse_response_head
 
@@ -112,6 +112,11 @@ class ResponseReader:
         if message.upgrade is not None:
             self._phase = _Phase.UPGRADED
             return rest
+        if rest and len(rest) == message.framing.length:
+            # The usual case: the whole message in one piece.
+            self._phase = _Phase.COMPLETE
+            events += (Data(rest), END)
+            return b""
         self._body = body_decoder(message.framing, trailers=True)
         if self._body is None:
             events.append(END)
