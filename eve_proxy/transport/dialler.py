@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IProtocol, IReactorTime, ITransport
+from twisted.internet.interfaces import IProtocol, IReactorTime, ITransport
 from twisted.internet.protocol import Protocol
 
 from eve_proxy.model.authority import IPAddress
@@ -21,15 +21,13 @@ from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.transport.outgoing import OutgoingExchange
 from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.pool import Pool
-from eve_proxy.transport.racing import STAGGER, Race
-from eve_proxy.transport.sending import set_nodelay, still_open
+from eve_proxy.transport.racing import STAGGER, Race, tcp
+from eve_proxy.transport.sending import set_nodelay
 from eve_proxy.transport.upstream import Receiver, UpstreamConnection
+from eve_proxy.transport.warm import WarmConnections
 
 # Sending these twice does what sending them once does (RFC 9110 section 9.2.2).
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
-# The reactor notices the end of a connection that was just in use. One that was idle for longer is looked at before
-# it gets a request that must not be sent twice.
-_TRUSTED_FOR: Final = 1.0
 _LOOP: Final = "the destination is this proxy itself"
 _STOPPING: Final = "the proxy is shutting down"
 
@@ -70,16 +68,13 @@ class Dialler:
     ) -> None:
         self.counts = DialCounts()
         self._reactor = reactor
-        self._pool = pool
+        self._warm = WarmConnections(pool, clock)
         self._clock = clock
         self._timeout = timeout
         self._stall = stall
         self._stagger = stagger
         self._ends = OwnEnds(own_ports)
-        self._connections: set[UpstreamConnection] = set()
-        self._races: dict[Race, Failed] = {}
-        self._sweep: IDelayedCall | None = None
-        self._closed = False
+        self._races: dict[Race[IPAddress], Failed] = {}
 
     def exchange(
         self, permit: Permit, head: bytes, body: Sequence[bytes], *, method: str, receiver: Receiver
@@ -101,7 +96,7 @@ class Dialler:
             redial=partial(self._redial, permit),
             retriable=method in IDEMPOTENT,
         )
-        connection = self._reusable(permit, method)
+        connection = self._warm.take(permit.authority, permit.addresses, retriable=method in IDEMPOTENT)
         if connection is None:
             self._connect(permit, exchange)
         else:
@@ -136,26 +131,18 @@ class Dialler:
 
     def close(self) -> None:
         """Stop: fail what is under way, close what is idle. Whatever is asked for later fails."""
-        self._closed = True
-        if self._sweep is not None:
-            self._sweep.cancel()
-            self._sweep = None
+        self._warm.close(UpstreamFailed(_STOPPING))
         races, self._races = self._races, {}
         for race, failed in races.items():
             race.cancel()
             failed(UpstreamFailed(_STOPPING))
-        for connection in self._pool.drain():
-            self._connections.discard(connection)
-            connection.close()
-        for connection in list(self._connections):
-            connection.interrupt(UpstreamFailed(_STOPPING))
 
     # -- connecting --------------------------------------------------------------------------------------------
 
     def _connect(self, permit: Permit, exchange: OutgoingExchange) -> None:
         def made(connection: UpstreamConnection) -> None:
             if self._admit(race, connection.transport):
-                self._connections.add(connection)
+                self._warm.enter(connection)
                 exchange.connected(connection)
             else:
                 exchange.fail(UpstreamFailed(_LOOP))
@@ -168,8 +155,8 @@ class Dialler:
                 timeout=self._timeout,
                 stall=self._stall,
                 made=made,
-                released=self._released,
-                lost=self._lost,
+                released=self._warm.released,
+                lost=self._warm.lost,
             )
 
         race = self._race(permit, build, exchange.fail)
@@ -180,7 +167,7 @@ class Dialler:
         self.counts.redialled += 1
         self._connect(permit, exchange)
 
-    def _race(self, permit: Permit, build: Callable[[IPAddress], IProtocol], failed: Failed) -> Race:
+    def _race(self, permit: Permit, build: Callable[[IPAddress], IProtocol], failed: Failed) -> Race[IPAddress]:
         def won(address: IPAddress) -> IProtocol:
             self._races.pop(race, None)
             return build(address)
@@ -191,8 +178,7 @@ class Dialler:
 
         race = Race(
             permit.addresses,
-            permit.authority.port,
-            reactor=self._reactor,
+            tcp(self._reactor, permit.authority.port),
             clock=self._clock,
             build=won,
             failed=lost_all,
@@ -203,56 +189,23 @@ class Dialler:
         self._races[race] = failed
         return race
 
-    def _start(self, race: Race) -> None:
-        if self._closed:
+    def _start(self, race: Race[IPAddress]) -> None:
+        if self._warm.closed:
             self._races.pop(race)(UpstreamFailed(_STOPPING))
         else:
             self.counts.dialled += 1
             race.start()
 
-    def _cancel(self, race: Race) -> None:
+    def _cancel(self, race: Race[IPAddress]) -> None:
         if self._races.pop(race, None) is not None:
             race.cancel()
 
-    def _admit(self, race: Race, transport: Any) -> bool:
+    def _admit(self, race: Race[IPAddress], transport: Any) -> bool:
         if self._ends.enter(race, transport):
             return True
         self.counts.loops += 1
         transport.abortConnection()
         return False
-
-    # -- connections that exist --------------------------------------------------------------------------------
-
-    def _reusable(self, permit: Permit, method: str) -> UpstreamConnection | None:
-        now = self._clock.seconds()
-        while (connection := self._pool.take(permit.authority, permit.addresses, now)) is not None:
-            trusted = method in IDEMPOTENT or now - connection.idle_since < _TRUSTED_FOR
-            if trusted or still_open(connection.transport):
-                return connection
-            connection.close()
-        return None
-
-    def _released(self, connection: UpstreamConnection) -> None:
-        if self._closed:
-            connection.close()
-            return
-        for surplus in self._pool.put(connection, self._clock.seconds()):
-            surplus.close()
-        if self._sweep is None:
-            self._sweep = self._clock.callLater(self._pool.idle, self._close_expired)
-
-    def _lost(self, connection: UpstreamConnection) -> None:
-        self._connections.discard(connection)
-        self._pool.discard(connection)
-
-    def _close_expired(self) -> None:
-        self._sweep = None
-        now = self._clock.seconds()
-        for connection in self._pool.expired(now):
-            connection.close()
-        due = self._pool.next_expiry()
-        if due is not None:
-            self._sweep = self._clock.callLater(max(0.0, due - now), self._close_expired)
 
 
 class TunnelEnd(Protocol):

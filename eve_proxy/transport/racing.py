@@ -1,13 +1,13 @@
-"""One connection to the first of several addresses that answers (RFC 8305 section 5, "Happy Eyeballs").
+"""One connection to the first of several targets that answers (RFC 8305 section 5, "Happy Eyeballs").
 
-There is no name in here: addresses come in, so nothing can be looked up.
+The only module that opens connections. There is no name in here: addresses come in, so nothing can be looked up.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 from twisted.internet.error import ConnectError, ConnectionRefusedError, TCPTimedOutError, TimeoutError
 from twisted.internet.interfaces import (
@@ -18,6 +18,7 @@ from twisted.internet.interfaces import (
     IProtocol,
     IReactorTCP,
     IReactorTime,
+    IReactorUNIX,
 )
 from twisted.internet.protocol import ClientFactory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -30,42 +31,63 @@ from eve_proxy.model.errors import UpstreamFailed
 STAGGER = 0.25
 
 
-class Race:
+T = TypeVar("T")
+Dial = Callable[[T, "ClientFactory[Any]", float], IConnector]
+
+
+def tcp(reactor: IReactorTCP, port: int, *, tls: IOpenSSLClientConnectionCreator | None = None) -> Dial[IPAddress]:
+    """Dials addresses at ``port``, with TLS on top if wanted."""
+
+    def dial(address: IPAddress, factory: ClientFactory[Any], timeout: float) -> IConnector:
+        if tls is not None:
+            factory = cast(Any, TLSMemoryBIOFactory(tls, True, factory))
+            factory.noisy = False
+        return reactor.connectTCP(str(address), port, factory, timeout)
+
+    return dial
+
+
+def unix(reactor: IReactorUNIX) -> Dial[str]:
+    """Dials the paths of Unix sockets."""
+
+    def dial(path: str, factory: ClientFactory[Any], timeout: float) -> IConnector:
+        return reactor.connectUNIX(path, factory, timeout)
+
+    return dial
+
+
+class Race(Generic[T]):
     """Attempts in the order given, each begun when the one before fails or takes longer than ``stagger``.
 
-    :param build: makes the protocol for the winner, given its address; called at most once.
-    :param failed: called at most once, when no address is left, with a text for the client.
+    :param dial: begins one attempt (``tcp``, ``unix``).
+    :param build: makes the protocol for the winner, given its target; called at most once.
+    :param failed: called at most once, when no target is left, with a text for the client.
     :param closed: called when the winner's connection has closed, whatever protocol it had by then.
     :param timeout: seconds for all attempts together.
-    :param tls: a TLS client to put on top, or None.
     """
 
     def __init__(
         self,
-        addresses: Sequence[IPAddress],
-        port: int,
+        targets: Sequence[T],
+        dial: Dial[T],
         *,
-        reactor: IReactorTCP,
         clock: IReactorTime,
-        build: Callable[[IPAddress], IProtocol],
+        build: Callable[[T], IProtocol],
         failed: Callable[[UpstreamFailed], object],
         closed: Callable[[], object],
         timeout: float,
         stagger: float = STAGGER,
-        tls: IOpenSSLClientConnectionCreator | None = None,
     ) -> None:
-        self._addresses = list(reversed(addresses))
-        self._port = port
-        self._reactor = reactor
+        self._targets = list(reversed(targets))
+        self._dial = dial
         self._clock = clock
         self._build = build
         self._failed = failed
         self._closed = closed
         self._timeout = timeout
         self._stagger = stagger
-        self._tls = tls
         self._deadline = clock.seconds() + timeout
-        self._pending: dict[_Attempt, IConnector | None] = {}
+        self._pending: dict[_Attempt[T], IConnector | None] = {}
         self._next: IDelayedCall | None = None
         self._over = False
 
@@ -85,39 +107,34 @@ class Race:
                 connector.disconnect()
 
     def _begin(self) -> None:
-        address = self._addresses.pop()
-        attempt = _Attempt(self, address)
+        target = self._targets.pop()
+        attempt = _Attempt(self, target)
         self._pending[attempt] = None
-        factory: Any = attempt
-        if self._tls is not None:
-            factory = TLSMemoryBIOFactory(self._tls, True, attempt)
-            factory.noisy = False
-        left = max(0.0, self._deadline - self._clock.seconds())
-        connector = self._reactor.connectTCP(str(address), self._port, factory, left)
+        connector = self._dial(target, attempt, max(0.0, self._deadline - self._clock.seconds()))
         if attempt in self._pending:
             self._pending[attempt] = connector
-        if self._addresses and not self._over:
+        if self._targets and not self._over:
             self._next = self._clock.callLater(self._stagger, self._stagger_over)
 
     def _stagger_over(self) -> None:
         self._next = None
         self._begin()
 
-    def won(self, attempt: _Attempt) -> IProtocol:
+    def won(self, attempt: _Attempt[T]) -> IProtocol:
         """``attempt`` is connected."""
         if self._over:
             return _Superfluous()
         del self._pending[attempt]
         self.cancel()
         attempt.winner = True
-        return self._build(attempt.address)
+        return self._build(attempt.target)
 
-    def attempt_failed(self, attempt: _Attempt, reason: Failure) -> None:
+    def attempt_failed(self, attempt: _Attempt[T], reason: Failure) -> None:
         """``attempt`` came to nothing."""
         if self._over or attempt not in self._pending:
             return
         del self._pending[attempt]
-        if self._addresses:
+        if self._targets:
             if self._next is not None:
                 self._next.cancel()
                 self._next = None
@@ -144,14 +161,14 @@ def describe_connect_error(reason: Failure, timeout: float) -> str:
     return "cannot connect"
 
 
-class _Attempt(ClientFactory[Any]):
-    """One address."""
+class _Attempt(ClientFactory[Any], Generic[T]):
+    """One target."""
 
     noisy = False
 
-    def __init__(self, race: Race, address: IPAddress) -> None:
+    def __init__(self, race: Race[T], target: T) -> None:
         self._race = race
-        self.address = address
+        self.target = target
         self.winner = False
 
     def buildProtocol(self, addr: IAddress | None) -> Any:

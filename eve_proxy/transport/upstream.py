@@ -27,7 +27,10 @@ from eve_proxy.wire.response_reader import ResponseReader
 
 
 class Unanswered(UpstreamFailed):
-    """The connection was closed before the first byte of an answer: a reused one had probably been idle too long."""
+    """The connection was closed before the first byte of an answer: a reused one had probably been idle too long.
+
+    Its cause is what Twisted said: a TLS handshake that failed ends here too.
+    """
 
 
 class Unintelligible(UpstreamFailed):
@@ -206,7 +209,9 @@ class UpstreamConnection(Protocol):
         receiver = self._receiver
         if receiver is not None:
             if not self._answered:
-                self._fail(Unanswered("the connection was closed before an answer"))
+                error = Unanswered("the connection was closed before an answer")
+                error.__cause__ = reason.value
+                self._fail(error)
             elif not isinstance(reason.value, ConnectionDone):
                 # A reset is never the end of a close-delimited body: that would be a silent truncation.
                 self._fail(UpstreamFailed("the connection was lost in the middle of the response"))

@@ -12,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
 from eve_proxy.model.errors import UpstreamFailed
-from eve_proxy.transport.racing import Race, describe_connect_error
+from eve_proxy.transport.racing import Race, describe_connect_error, tcp
 
 ADDRESSES = tuple(map(ip_address, ("2001:db8::1", "192.0.2.1", "192.0.2.2")))
 
@@ -27,8 +27,7 @@ class Case:
         self.closed = 0
         self.race = Race(
             addresses,
-            443,
-            reactor=self.reactor,
+            tcp(self.reactor, 443),
             clock=self.reactor,
             build=self.build,
             failed=self.failed.append,

@@ -1,0 +1,95 @@
+"""TLS towards the decision service: verified against the configured roots and the host's own name, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from OpenSSL import SSL, crypto
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.ssl import (
+    Certificate,
+    KeyPair,
+    PrivateCertificate,
+    TLSVersion,
+    optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
+)
+
+from eve_proxy.model.authority import Authority
+
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+_CERTIFICATE_END: Final = b"-----END CERTIFICATE-----"
+
+
+def load_client_tls(
+    authority: Authority, *, ca: str | None = None, cert: str | None = None, key: str | None = None
+) -> IOpenSSLClientConnectionCreator:
+    """TLS 1.2 or later to ``authority``, whose certificate must be valid for its host (service-identity).
+
+    :param ca: path of PEM roots to use instead of the system's.
+    :param cert: path of our PEM certificate, with any intermediates after it; ``key``: path of its private key.
+    :raises ValueError: which variable's file cannot be used, and why; nothing of its content.
+    """
+    roots = _roots(ca) if ca else platformTrust()  # type: ignore[no-untyped-call]
+    extra: dict[str, Any] = {"raiseMinimumTo": TLSVersion.TLSv1_2}
+    client = None
+    if cert and key:
+        client, chain = _identity(cert, key)
+        if chain:
+            extra["extraCertChain"] = [certificate.original for certificate in chain]
+    return optionsForClientTLS(
+        authority.host,
+        trustRoot=roots,
+        clientCertificate=client,
+        acceptableProtocols=[b"http/1.1"],
+        extraCertificateOptions=extra,
+    )
+
+
+def _roots(path: str) -> Any:
+    roots = _certificates(path, "EVE_PROXY_GOVERNANCE_CA")
+    return trustRootFromCertificates(roots)  # type: ignore[no-untyped-call]
+
+
+def _identity(cert: str, key: str) -> tuple[PrivateCertificate, list[Certificate]]:
+    own, *chain = _certificates(cert, "EVE_PROXY_GOVERNANCE_CERT")
+    pem = _read(key, "EVE_PROXY_GOVERNANCE_KEY")
+    try:
+        # An empty passphrase: OpenSSL would otherwise ask for one on the terminal.
+        private = crypto.load_privatekey(crypto.FILETYPE_PEM, pem, b"")
+    except (crypto.Error, ValueError, TypeError) as error:
+        raise ValueError(f"EVE_PROXY_GOVERNANCE_KEY: {key} holds no PEM private key without a passphrase") from error
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.use_certificate(own.original)
+    try:
+        context.use_privatekey(private)
+        context.check_privatekey()
+    except SSL.Error as error:
+        raise ValueError(
+            f"EVE_PROXY_GOVERNANCE_KEY: {key} is not the key of the certificate in EVE_PROXY_GOVERNANCE_CERT"
+        ) from error
+    pair = KeyPair(private)  # type: ignore[no-untyped-call]
+    return PrivateCertificate.fromCertificateAndKeyPair(own, pair), chain  # type: ignore[no-untyped-call]
+
+
+def _certificates(path: str, variable: str) -> list[Certificate]:
+    blocks = _read(path, variable).split(_CERTIFICATE)[1:]
+    try:
+        found = [
+            Certificate.loadPEM(_CERTIFICATE + block.partition(_CERTIFICATE_END)[0] + _CERTIFICATE_END + b"\n")
+            for block in blocks
+        ]
+    except crypto.Error as error:
+        raise ValueError(f"{variable}: {path} holds a damaged PEM certificate") from error
+    if not found:
+        raise ValueError(f"{variable}: {path} holds no PEM certificate")
+    return found
+
+
+def _read(path: str, variable: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"{variable}: cannot read {path}: {error.strerror}") from error
