@@ -272,11 +272,12 @@ def client_tls(config: Config) -> Any:
 
     :raises ValueError: a CA, certificate or key that cannot be used.
     """
-    if config.governance.kind is not Kind.HTTPS:
+    address = config.governance
+    if address.kind is not Kind.HTTPS or address.authority is None:
         return None
-    return load_client_tls(
-        config.governance.authority, ca=config.governance_ca, cert=config.governance_cert, key=config.governance_key
-    )
+    files = (config.governance_ca, config.governance_cert, config.governance_key)
+    ca, cert, key = [None if path is None else str(path) for path in files]
+    return load_client_tls(address.authority, ca=ca, cert=cert, key=key)
 
 
 def _readiness(

@@ -60,7 +60,7 @@ class SidecarService(Service):
 
         :raises SystemExit: it cannot; the message says what to do.
         """
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         try:
             self._start()
         except (EveError, OSError, ValueError) as error:
@@ -68,7 +68,7 @@ class SidecarService(Service):
 
     def stopService(self) -> Deferred[None]:
         """Drain within ``GRACE`` seconds, then close the journal."""
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
     def _start(self) -> None:

@@ -44,6 +44,8 @@ class Downstream(Protocol):
     :ivar body: the body of the request that is being decided.
     """
 
+    transport: Any
+
     def __init__(self, factory: ProxyFactory) -> None:
         self.factory = factory
         self.peer = "unix"
