@@ -87,6 +87,21 @@ def test_what_waits_goes_in_one_commit(bench: Bench) -> None:
     assert all(outcome.certificate for outcome in outcomes)
 
 
+def test_in_a_crowd_the_first_waits_for_the_others_of_its_turn(bench: Bench) -> None:
+    """Clients that keep coming together share a commit from the first on; a lone one is never held up."""
+    for _ in range(2):
+        bench.thread.held = True
+        together = [bench.record() for _ in range(8)]
+        bench.thread.release()
+        bench.clock.advance(0)
+        assert all(outcome.certificate for outcome in together)
+    assert bench.disk.appends == [1, 1, 7, 8]
+    for _ in range(4):
+        bench.record()
+        bench.clock.advance(0)
+    assert bench.record().certificate is not None
+
+
 def test_head_is_the_next_link(bench: Bench) -> None:
     """The governance call carries the place that the decision's record will take."""
     bench.record()
@@ -450,6 +465,7 @@ def test_ten_thousand_records(tmp_path: Path) -> None:
     for _ in range(100):
         for _ in range(100):
             bench.record()
+        bench.clock.advance(0)
         bench.thread.run()
     bench.thread.release()
     bench.journal.close()
