@@ -174,7 +174,8 @@ def _bounded(pieces: Pieces, cap: int) -> Pieces:
         size += len(piece)
         if size > cap:
             raise NotInspectable("larger than the limit when decoded")
-        yield piece
+        if piece:  # an empty one is not "other bytes" to the next layer
+            yield piece
 
 
 _DECODERS: Final[dict[bytes, Callable[[Pieces, int], Pieces]]] = {

@@ -65,6 +65,16 @@ def test_what_was_encoded_is_decoded(
     assert decode_content(content, codings, max(len(data), 1)) == data
 
 
+@pytest.mark.parametrize("outer", ENCODERS, ids=NAMES)
+@every_coding
+def test_every_pair_of_codings(
+    coding: bytes, encode: Callable[[bytes], bytes], outer: tuple[bytes, Callable[[bytes], bytes]]
+) -> None:
+    """A small body under any two codings is read: the end of one layer is not taken for bytes after the next."""
+    for data in (b"\0", TEXT):
+        assert decode_content(outer[1](encode(data)), [coding, outer[0]], LIMIT) == data
+
+
 @every_coding
 def test_the_limit_is_exact(coding: bytes, encode: Callable[[bytes], bytes]) -> None:
     """A body of exactly EVE_PROXY_MAX_BODY passes, one byte more is refused."""
