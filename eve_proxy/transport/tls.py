@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from OpenSSL import SSL, crypto
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import crypto
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import (
     Certificate,
@@ -57,20 +59,14 @@ def _identity(cert: str, key: str) -> tuple[PrivateCertificate, list[Certificate
     own, *chain = _certificates(cert, "EVE_PROXY_GOVERNANCE_CERT")
     pem = _read(key, "EVE_PROXY_GOVERNANCE_KEY")
     try:
-        # An empty passphrase: OpenSSL would otherwise ask for one on the terminal.
-        private = crypto.load_privatekey(crypto.FILETYPE_PEM, pem, b"")
-    except (crypto.Error, ValueError, TypeError) as error:
+        private = load_pem_private_key(pem, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ValueError(f"EVE_PROXY_GOVERNANCE_KEY: {key} holds no PEM private key without a passphrase") from error
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.use_certificate(own.original)
-    try:
-        context.use_privatekey(private)
-        context.check_privatekey()
-    except SSL.Error as error:
+    if own.original.to_cryptography().public_key() != private.public_key():
         raise ValueError(
             f"EVE_PROXY_GOVERNANCE_KEY: {key} is not the key of the certificate in EVE_PROXY_GOVERNANCE_CERT"
-        ) from error
-    pair = KeyPair(private)  # type: ignore[no-untyped-call]
+        )
+    pair = KeyPair(crypto.PKey.from_cryptography_key(private))  # type: ignore[no-untyped-call]
     return PrivateCertificate.fromCertificateAndKeyPair(own, pair), chain  # type: ignore[no-untyped-call]
 
 

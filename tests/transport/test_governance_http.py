@@ -87,7 +87,7 @@ def test_the_question(case: Case) -> None:
 def test_warm(case: Case) -> None:
     """The second question needs no handshake and no lookup."""
     case.call()
-    protocol, transport = case.connect()
+    protocol, _ = case.connect()
     protocol.dataReceived(OK)
     told, _ = case.call()
     protocol.dataReceived(OK)
