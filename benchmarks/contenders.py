@@ -1,0 +1,169 @@
+"""What is measured: this tree's sidecar, and Envoy with ext_authz as its peer."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bed import Bed, Daemon, accepts, unused_port
+
+ROOT = Path(__file__).resolve().parents[1]
+_LISTENING = re.compile(r"listening on \S+?:(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One listening port of a contender and the process whose time it spends."""
+
+    port: int
+    daemon: Daemon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A proxy with both ways in.
+
+    :ivar governed: asks the governor over HTTP, with the body.
+    :ivar plain: forwards and tunnels without a question over the network: the sidecar with its embedded governor
+        (deciding, certifying, recording all the same), Envoy without ext_authz (doing none of it).
+    """
+
+    name: str
+    version: str
+    governed: Way
+    plain: Way
+
+
+def sidecar(bed: Bed, *, reactor: str | None = None) -> Contender:
+    """``twistd eve-sidecar`` from this tree, journal on and synced, decision log on.
+
+    :param reactor: for ``twistd --reactor``; None for Twisted's own choice.
+    """
+    label = "eve-proxy" if reactor is None else f"eve-proxy ({reactor})"
+    twistd = Path(sys.executable).with_name("twistd")
+
+    def way(kind: str, governance: str) -> Way:
+        name = f"{kind}-{reactor or 'stock'}"
+        environ = {key: value for key, value in os.environ.items() if not key.startswith(("EVE_", "JWT_"))}
+        environ.update(
+            PYTHONPATH=str(ROOT),
+            JWT_SECRET_KEY="the secret of a benchmark, 32 and more",
+            EVE_PROXY_HOST="127.0.0.1",
+            EVE_PROXY_PORT="0",
+            EVE_PROXY_ORG_ID="benchmark",
+            EVE_PROXY_AUDIT_LOG=str(bed.folder / f"{name}.jsonl"),
+            EVE_PROXY_AUDIT_SYNC="batch",
+            EVE_PROXY_ALLOWED_NETWORKS="127.0.0.0/8",
+            EVE_PROXY_CONNECT_PORTS="*",
+            EVE_PROXY_CONNECT_SNI="off",
+            EVE_PROXY_GOVERNANCE_URL=governance,
+        )
+        chosen = [] if reactor is None else [f"--reactor={reactor}"]
+        command = [str(twistd), *chosen, "-n", "--pidfile=", "eve-sidecar"]
+        daemon = bed.start(name, command, environ=environ, ready=lambda output: _LISTENING.search(output) is not None)
+        found = _LISTENING.search(daemon.output.read_text(errors="replace"))
+        assert found is not None
+        return Way(port=int(found.group(1)), daemon=daemon)
+
+    return Contender(
+        name=label,
+        version=_git_revision(),
+        governed=way("hosted", f"http://127.0.0.1:{bed.governor}"),
+        plain=way("embedded", "embedded"),
+    )
+
+
+def find_envoy(given: str | None) -> str | None:
+    """The program, or None: it is not a dependency of this project (benchmarks/README.md says how to get it)."""
+    beside = ROOT / ".venvs" / "bench" / "bin" / "envoy"
+    return given or (str(beside) if beside.exists() else shutil.which("envoy"))
+
+
+def envoy(bed: Bed, program: str) -> Contender:
+    """Envoy as a forward proxy to the origin, on one worker thread: one listener with ext_authz, one without."""
+    governed, plain = unused_port(), unused_port()
+    config = bed.folder / "envoy.json"
+    config.write_text(json.dumps(_envoy_config(bed, governed, plain)))
+    command = [program, "-c", str(config), "--concurrency", "1", "--base-id", str(os.getpid()), "-l", "error"]
+    daemon = bed.start("envoy", command, ready=lambda _: accepts(governed) and accepts(plain))
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    version = re.search(r"/(\d+\.\d+\.\d+)", said)
+    return Contender(
+        name="Envoy",
+        version=version.group(1) if version else "unknown",
+        governed=Way(port=governed, daemon=daemon),
+        plain=Way(port=plain, daemon=daemon),
+    )
+
+
+def _envoy_config(bed: Bed, governed: int, plain: int) -> dict[str, Any]:
+    authz = _extension(
+        "envoy.filters.http.ext_authz",
+        "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+        http_service={
+            "server_uri": {"uri": f"http://127.0.0.1:{bed.governor}", "cluster": "governor", "timeout": "2s"},
+            "path_prefix": "/v1/decisions/evaluate",
+        },
+        with_request_body={"max_request_bytes": 65536, "allow_partial_message": False},
+        failure_mode_allow=False,
+    )
+    return {
+        "static_resources": {
+            "listeners": [_listener("governed", governed, [authz]), _listener("plain", plain, [])],
+            "clusters": [_cluster("origin", bed.origin), _cluster("governor", bed.governor)],
+        }
+    }
+
+
+def _listener(name: str, port: int, filters: list[dict[str, Any]]) -> dict[str, Any]:
+    routes = [
+        {
+            "match": {"connect_matcher": {}},
+            "route": {"cluster": "origin", "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}]},
+        },
+        {"match": {"prefix": "/"}, "route": {"cluster": "origin"}},
+    ]
+    router = _extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")
+    connection = _extension(
+        "envoy.filters.network.http_connection_manager",
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=name,
+        codec_type="HTTP1",
+        upgrade_configs=[{"upgrade_type": "CONNECT"}],
+        route_config={"virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes}]},
+        http_filters=[*filters, router],
+    )
+    return {"name": name, "address": _address(port), "filter_chains": [{"filters": [connection]}]}
+
+
+def _cluster(name: str, port: int) -> dict[str, Any]:
+    endpoint = {"endpoint": {"address": _address(port)}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "circuit_breakers": {"thresholds": [{"max_connections": 4096, "max_pending_requests": 4096}]},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+
+
+def _address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _extension(name: str, kind: str, **settings: Any) -> dict[str, Any]:
+    return {"name": name, "typed_config": {"@type": f"type.googleapis.com/{kind}", **settings}}
+
+
+def _git_revision() -> str:
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
