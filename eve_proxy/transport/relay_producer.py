@@ -79,7 +79,7 @@ class RelayEnd(Protocol):
     def __init__(self, side: Side, transport: Any, account: RelayAccount) -> None:
         self.side = side
         self.transport = transport
-        self.finished = self.lost = self.held = False
+        self.finished = self.lost = self.held = self._fed = False
         self._account = account
 
     def take_over(self) -> None:
@@ -96,7 +96,12 @@ class RelayEnd(Protocol):
             transport.protocol.wrappedProtocol = self
         else:
             transport.protocol = self
-        self.other.transport.registerProducer(self, True)
+        self.other.feed_from(self)
+
+    def feed_from(self, producer: RelayEnd) -> None:
+        """Let this side's transport hold up the other side."""
+        self._fed = True
+        self.transport.registerProducer(producer, True)
 
     def start(self) -> None:
         """Read, unless what was delivered already fills the other side."""
@@ -119,8 +124,7 @@ class RelayEnd(Protocol):
         other = self.other
         if other.lost:
             return
-        # Twisted forgets a half-close that is asked for while a producer is paused.
-        other.transport.unregisterProducer()
+        other.release_producer()
         lose_write = getattr(other.transport, "loseWriteConnection", None)
         # TLS has no half-close to pass on.
         if other.finished or lose_write is None or not is_plain(other.transport):
@@ -159,10 +163,16 @@ class RelayEnd(Protocol):
     def stopProducing(self) -> None:
         """The other side is gone; its connectionLost decides what happens here."""
 
+    def release_producer(self) -> None:
+        """Nothing more comes for this side: Twisted forgets a close that is asked for while a producer is paused."""
+        if self._fed:
+            self._fed = False
+            self.transport.unregisterProducer()
+
     def close(self) -> None:
         """Send what is queued, then close."""
         if not self.lost:
-            self.transport.unregisterProducer()
+            self.release_producer()
             self.transport.loseConnection()
 
     def reset(self) -> None:

@@ -59,14 +59,14 @@ def _identity(cert: str, key: str) -> tuple[PrivateCertificate, list[Certificate
     own, *chain = _certificates(cert, "EVE_PROXY_GOVERNANCE_CERT")
     pem = _read(key, "EVE_PROXY_GOVERNANCE_KEY")
     try:
-        private = load_pem_private_key(pem, None)
+        private: Any = load_pem_private_key(pem, None)
+        pair = KeyPair(crypto.PKey.from_cryptography_key(private))  # type: ignore[no-untyped-call]
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ValueError(f"EVE_PROXY_GOVERNANCE_KEY: {key} holds no PEM private key without a passphrase") from error
     if own.original.to_cryptography().public_key() != private.public_key():
         raise ValueError(
             f"EVE_PROXY_GOVERNANCE_KEY: {key} is not the key of the certificate in EVE_PROXY_GOVERNANCE_CERT"
         )
-    pair = KeyPair(crypto.PKey.from_cryptography_key(private))  # type: ignore[no-untyped-call]
     return PrivateCertificate.fromCertificateAndKeyPair(own, pair), chain  # type: ignore[no-untyped-call]
 
 
