@@ -78,7 +78,10 @@ def test_time_is_an_argument() -> None:
 
 def test_randomness_is_an_argument() -> None:
     """Law 5: so are random numbers."""
-    assert mentions("secrets.token_hex", "secrets.token_bytes", "random.random", "os.urandom") <= {"composition.py"}
+    assert mentions("secrets.token_hex", "secrets.token_bytes", "random.random", "os.urandom") <= {
+        "composition.py",
+        "tap_governor.py",
+    }
 
 
 def test_the_reactor_is_an_argument() -> None:
@@ -121,6 +124,7 @@ def test_everything_is_caught_in_few_places() -> None:
         "audit/opening.py",
         "audit/recovery.py",
         "signing/seal.py",
+        "tap_governor.py",
         "signing/verification.py",
     }
 
