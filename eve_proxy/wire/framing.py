@@ -45,7 +45,7 @@ def response_framing(method: str, status: int, declared: Framing) -> Framing:
     """How the response to ``method`` is framed, given what its head declares (RFC 9112 section 6.3)."""
     if method == "HEAD" or status < 200 or status in (204, 304):
         return NO_BODY
-    return UNTIL_CLOSE if declared.kind is FramingKind.NONE else declared
+    return UNTIL_CLOSE if declared is NO_BODY else declared
 
 
 def relay_framing(received: Framing, content_length: int | None, version: str) -> Framing:

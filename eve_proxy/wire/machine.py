@@ -157,7 +157,6 @@ GRANTS: Final[dict[Event, frozenset[Event]]] = {
 }
 PERMITS: Final = frozenset(GRANTS)
 _GRANTED: Final = frozenset().union(*GRANTS.values())
-_NOTHING: Final[frozenset[Event]] = frozenset()
 
 
 class Machine:
@@ -170,7 +169,7 @@ class Machine:
 
     def __init__(self) -> None:
         self.state = State.IDLE
-        self._grant = _NOTHING
+        self._grant: frozenset[Event] = frozenset()
 
     def fire(self, event: Event) -> State:
         """Go on.
@@ -183,7 +182,5 @@ class Machine:
             raise ProtocolViolation(f"{event.name} cannot happen in {self.state.name}")
         if event in PERMITS:
             self._grant = GRANTS[event]
-        elif state is State.IDLE:
-            self._grant = _NOTHING
         self.state = state
         return state

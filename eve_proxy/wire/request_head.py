@@ -9,7 +9,7 @@ from eve_proxy.model.errors import Malformed
 from eve_proxy.model.headers import Field
 from eve_proxy.model.request import Request
 from eve_proxy.wire.correlation import correlation
-from eve_proxy.wire.events import Form, Framing, FramingKind, RequestHead
+from eve_proxy.wire.events import CHUNKED, Form, Framing, RequestHead
 from eve_proxy.wire.fields import split_head
 from eve_proxy.wire.framing import declared_framing
 from eve_proxy.wire.grammar import members
@@ -62,7 +62,7 @@ def parse_request_head(head: bytes, *, default_authority: Authority, scheme: str
     authority = _authority(line, get(b"host", []), scheme, default_authority)
     options = members(values[b"connection"]) if b"connection" in values else []
     framing = declared_framing(version, get(b"content-length", ()), get(b"transfer-encoding", ()))
-    if method in _BODILESS and (framing.kind is FramingKind.CHUNKED or framing.length):
+    if method in _BODILESS and (framing is CHUNKED or framing.length):
         raise Malformed(f"{method.lower()}-with-body", f"{method} with a body")
     max_forwards = None
     if b"max-forwards" in values and method in ("OPTIONS", "TRACE"):
@@ -124,7 +124,7 @@ def _asks_websocket(line: RequestLine, framing: Framing, options: list[bytes], t
         and line.version == "1.1"
         and b"upgrade" in options
         and b"websocket" in tokens
-        and framing.kind is not FramingKind.CHUNKED
+        and framing is not CHUNKED
         and not framing.length
     )
 
@@ -144,4 +144,4 @@ def _expects_continue(version: str, framing: Framing, values: list[bytes]) -> bo
     """RFC 9110 section 10.1.1: nobody waits in HTTP/1.0, or without a body to send."""
     if any(member != b"100-continue" for member in members(values)):
         raise Malformed("expectation", "only Expect: 100-continue is understood", status=417)
-    return version == "1.1" and bool(values[0]) and (framing.kind is FramingKind.CHUNKED or bool(framing.length))
+    return version == "1.1" and bool(values[0]) and (framing is CHUNKED or bool(framing.length))

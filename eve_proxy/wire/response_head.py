@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from eve_proxy.model.errors import Malformed
-from eve_proxy.wire.events import FramingKind, ResponseHead
+from eve_proxy.wire.events import CHUNKED, UNTIL_CLOSE, ResponseHead
 from eve_proxy.wire.fields import split_head
 from eve_proxy.wire.framing import declared_framing, response_framing
 from eve_proxy.wire.grammar import members
@@ -45,11 +46,11 @@ def parse_response_head(head: bytes, method: str, *, websocket: bool) -> Respons
     framing = response_framing(method, status, declared)
     keep_alive = b"close" not in options and (version == "1.1" or b"keep-alive" in options)
     challenges = get(b"www-authenticate", []) + get(b"proxy-authenticate", [])
-    says_body = declared.kind is FramingKind.CHUNKED or bool(declared.length)
+    says_body = declared is CHUNKED or bool(declared.length)
     if says_body and status < 200:
         # RFC 9110 section 8.6: none may be announced, and a peer that sends it all the same would be misread.
         raise Malformed("informational-with-body", "a 1xx response that announces a body")
-    if framing.kind is FramingKind.CLOSE or (says_body and status == 204):
+    if framing is UNTIL_CLOSE or (says_body and status == 204):
         keep_alive = False
     return ResponseHead(
         status=status,
@@ -65,6 +66,8 @@ def parse_response_head(head: bytes, method: str, *, websocket: bool) -> Respons
     )
 
 
+# Nearly every response begins with one of a few lines.
+@lru_cache(maxsize=64)
 def _status_line(line: bytes) -> tuple[str, int, bytes]:
     # The reason may be empty, and some servers leave out the space before it as well.
     raw_version, _, rest = line.partition(b" ")
