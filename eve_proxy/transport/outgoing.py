@@ -94,7 +94,7 @@ class OutgoingExchange:
         self._end()
         if cancel is not None:
             cancel()
-        if connection is not None and connection.serves(self):
+        if connection is not None:
             connection.abort()
 
     def pauseProducing(self) -> None:

@@ -143,10 +143,6 @@ class UpstreamConnection(Protocol):
             self._feed = BodyFeed(self.transport, body, progress=self._sending, finished=self._sent)
             self._feed.start()
 
-    def serves(self, receiver: Receiver) -> bool:
-        """Whether ``receiver``'s exchange is the one under way."""
-        return self._receiver is receiver
-
     def pause(self) -> None:
         """Read no more of the response; the kernel's window makes the origin wait."""
         if not self._paused:

@@ -135,6 +135,7 @@ def test_a_pull_producer_is_still_asked_for_more() -> None:
     conn.registerProducer(producer, False)
     producer.calls.clear()
     send(conn, b"piece")
+    assert conn in conn.reactor.getWriters()
     conn.doWrite()
     assert producer.calls == ["resume"]
 
