@@ -7,6 +7,7 @@ what is in flight finishes within ``GRACE``, then the journal gets its ``session
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,6 +66,8 @@ class SidecarService(Service):
             self._start()
         except (EveError, OSError, ValueError) as error:
             raise SystemExit(f"eve-sidecar cannot start: {error}") from error
+        # After the reactor has installed its own handlers.
+        self._reactor.callWhenRunning(self._obey_sigterm)
 
     def stopService(self) -> Deferred[None]:
         """Drain within ``GRACE`` seconds, then close the journal."""
@@ -121,6 +124,14 @@ class SidecarService(Service):
         if details is not None:
             noted = self._journal.note("suppressed", "refusals without a record of their own", details)
             noted.addErrback(lambda failure: self._log.warn("{error}", error=failure.getErrorMessage()))
+
+    def _obey_sigterm(self) -> None:
+        # twistd would end by the signal itself: an orchestrator that sent it reads 143 as a failure of the container.
+        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._terminate))
+
+    def _terminate(self) -> None:
+        if self.running:  # a second SIGTERM does not interrupt the drain
+            self._reactor.stop()
 
     async def _stop(self) -> None:
         if self._minute is not None and self._minute.running:
