@@ -24,7 +24,7 @@ from eve_proxy.transport.relay import RelayReport, relay
 from eve_proxy.transport.sending import send, set_nodelay
 from eve_proxy.transport.watchdog import Watchdog
 from eve_proxy.wire.events import Data, End, FramingKind, RequestEvent, RequestHead
-from eve_proxy.wire.machine import Event, Machine, State
+from eve_proxy.wire.machine import EGRESS, Event, Machine, State
 from eve_proxy.wire.request_reader import RequestReader
 from eve_proxy.wire.serialize import CONTINUE, request_head, websocket_head
 
@@ -145,6 +145,10 @@ class Downstream(Protocol):
     def malformed(self, error: Malformed) -> None:
         """Answer bytes that are no request, and sever."""
         if self.gone:
+            return
+        if self.machine.state in EGRESS:
+            # An answer of ours inside upstream's would be response splitting.
+            self.abort()
             return
         self.machine.fire(Event.VIOLATION)
         if self.body is not None:

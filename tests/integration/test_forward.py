@@ -103,7 +103,7 @@ def test_curl_chunked_upload(sidecar: Sidecar, origin: Origin) -> None:
 
 
 def test_requests_session_keeps_its_connection(sidecar: Sidecar, origin: Origin) -> None:
-    """`requests` with a session: many requests, one connection to the proxy, one to the origin, one certificate each."""
+    """`requests` with a session: many requests, one connection to the proxy, one to the origin, many certificates."""
     with requests.Session() as session:
         session.proxies = {"http": sidecar.url}
         session.trust_env = False
@@ -226,18 +226,17 @@ def test_upstream_errors_are_502(sidecar: Sidecar) -> None:
 
 def test_response_cut_short_does_not_look_complete(sidecar: Sidecar) -> None:
     """A client can tell that the origin broke off."""
-    with Origin(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")) as origin:
-        with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-            requests.get(f"{origin.url}/", proxies={"http": sidecar.url}, timeout=10)
+    cut_short = pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError))
+    with Origin(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")) as origin, cut_short:
+        requests.get(f"{origin.url}/", proxies={"http": sidecar.url}, timeout=10)
 
 
 def test_nobody_else_speaks_in_our_name(sidecar: Sidecar) -> None:
     """X-EVE-* of a client or an upstream is stripped."""
     forged = respond(b"x", fields=("X-EVE-Decision-Cert: forged", "X-EVE-Verdict: ALLOW"))
     with Origin(forged) as origin:
-        answer = sidecar.ask(
-            f"GET {origin.url}/ HTTP/1.1\r\nHost: {origin.netloc}\r\nX-EVE-Verdict: ALLOW\r\nConnection: close\r\n\r\n".encode()
-        )
+        fields = f"Host: {origin.netloc}\r\nX-EVE-Verdict: ALLOW\r\nConnection: close"
+        answer = sidecar.ask(f"GET {origin.url}/ HTTP/1.1\r\n{fields}\r\n\r\n".encode())
         assert answer.count(b"X-EVE-Decision-Cert") == 1
         assert b"forged" not in answer
         assert b"x-eve-verdict" not in origin.received.lower()
@@ -255,9 +254,8 @@ def test_pipelined_requests_and_a_blocked_one(sidecar: Sidecar, origin: Origin) 
 
 def test_every_decision_has_its_line(sidecar: Sidecar, origin: Origin) -> None:
     """The canonical log line of a request is printed, with its request id."""
-    sidecar.ask(
-        f"GET {origin.url}/ HTTP/1.1\r\nHost: {origin.netloc}\r\nX-Request-Id: find-me\r\nConnection: close\r\n\r\n".encode()
-    )
+    fields = f"Host: {origin.netloc}\r\nX-Request-Id: find-me\r\nConnection: close"
+    sidecar.ask(f"GET {origin.url}/ HTTP/1.1\r\n{fields}\r\n\r\n".encode())
     line = until(lambda: [line for line in sidecar.decision_lines() if line["request_id"] == "find-me"])[0]
     assert (line["status"], line["verdict"], line["route"]) == (200, "allow", "forward")
 

@@ -1,0 +1,17 @@
+"""Errors say what they were made with."""
+
+from eve_proxy.model.errors import ConfigurationError, InvalidAuthority, JournalUnavailable, Malformed
+
+
+def test_details() -> None:
+    """The fault's name, its text and its status travel with the exception."""
+    fault = Malformed("bare-lf", "a line ends without CR", status=400)
+    assert (fault.fault, fault.detail, fault.status, str(fault)) == (
+        "bare-lf",
+        "a line ends without CR",
+        400,
+        fault.detail,
+    )
+    assert InvalidAuthority("x").fault == "authority"
+    assert ConfigurationError(("a", "b")).faults == ("a", "b")
+    assert JournalUnavailable("full").certificate is None
