@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from eve_proxy import __version__
 from eve_proxy.audit.committer import Offload
-from eve_proxy.audit.file import JournalFile, Opener, make_directories, open_file, sync_directory
+from eve_proxy.audit.file import JournalFile, Opener, make_directories, open_file
 from eve_proxy.audit.journal import Journal
 from eve_proxy.audit.lock import take_lock
 from eve_proxy.audit.records import Records
@@ -98,8 +98,7 @@ def _examine(
         sha256 = measure(file, 0, file.size()).sha256
         file.close()
         aside = _aside(path, clock)
-        os.rename(path, aside)
-        sync_directory(path.parent)
+        os.rename(path, aside)  # durable with the new file's name, by the sync of their directory in ``open_file``
         _log.error(
             "the journal {path} is damaged ({error}); it was moved to {aside} and a new one begins",
             path=str(path),

@@ -184,7 +184,7 @@ def test_reopening_may_fail_too(bench: Bench) -> None:
     assert kinds(bench) == ["session_open", "recovered"]
 
 
-@pytest.mark.parametrize("damage", ["shortened", "changed", "replaced"])
+@pytest.mark.parametrize("damage", ["shortened", "changed", "removed", "replaced"])
 def test_does_not_continue_a_file_that_changed_behind_its_back(bench: Bench, damage: str) -> None:
     """Whoever rewrites the journal under a running daemon stops it from recording on top of that."""
     bench.record()
@@ -196,14 +196,21 @@ def test_does_not_continue_a_file_that_changed_behind_its_back(bench: Bench, dam
     elif damage == "changed":
         bench.path.write_bytes(content[:-10] + b"x" * 10)
     else:
-        bench.path.unlink()
+        bench.path.rename(bench.path.with_name("elsewhere"))
+        if damage == "replaced":
+            bench.path.write_bytes(content)
     bench.disk.room = None
     bench.clock.pump([0, 0.25, 0.5])
     assert bench.journal.problem is not None
     assert "the journal cannot be written: " in bench.journal.problem
-    bench.path.write_bytes(content) if damage != "replaced" else None
+    if damage in ("shortened", "changed"):
+        bench.path.write_bytes(content)
+    else:
+        bench.path.with_name("elsewhere").replace(bench.path)
     bench.clock.advance(5)
-    assert (bench.journal.problem is None) is (damage != "replaced")
+    assert bench.journal.problem is None, "it goes on once the file is as it was"
+    assert bench.record().certificate is not None
+    assert examine(bench).fault == "truncated"
 
 
 def test_stalled_append_fails_in_time_and_is_voided_when_it_lands(bench: Bench) -> None:
@@ -286,6 +293,21 @@ def test_void_in_flight_while_the_disk_stalls_again_is_written_once(bench: Bench
     bench.thread.release()
     assert kinds(bench) == ["session_open", "decision", "void"]
     assert bench.journal.problem is None
+
+
+def test_void_that_waits_while_the_disk_stalls_again_is_not_lost(bench: Bench) -> None:
+    """A void that was withdrawn with the queue is declared with the next one."""
+    bench.thread.held = True
+    bench.record()
+    bench.clock.rightNow += 6
+    bench.record()
+    bench.thread.run()  # the first line lands late; its void waits behind the second
+    bench.clock.advance(5.1)
+    bench.thread.release()
+    bench.clock.advance(0)
+    found = records(bench)
+    assert [record["parent"] for record in found if record["kind"] == "void"] == [f"cert_{n:016x}" for n in (1, 2)]
+    assert examine(bench).records == len(found) == 5
 
 
 def test_landing_after_the_deadline_counts_as_late_whoever_was_first(bench: Bench) -> None:
