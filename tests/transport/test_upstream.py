@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -133,7 +134,7 @@ def test_split_anywhere(cuts: list[int]) -> None:
     case = Case()
     receiver = case.send()
     edges = [0, *sorted(cuts), len(OK)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         if start != end:
             case.receive(OK[start:end])
     assert receiver.told == [("started", 200), ("ended",)]
