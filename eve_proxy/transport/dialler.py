@@ -19,7 +19,7 @@ from eve_proxy.model.authority import IPAddress
 from eve_proxy.model.decision import Mode, Permit
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.transport.outgoing import OutgoingExchange
-from eve_proxy.transport.own_ends import OwnEnds
+from eve_proxy.transport.own_ends import End, OwnEnds
 from eve_proxy.transport.pool import Pool
 from eve_proxy.transport.racing import STAGGER, Race, tcp
 from eve_proxy.transport.sending import set_nodelay
@@ -125,9 +125,9 @@ class Dialler:
         self._start(race)
         return result
 
-    def is_own(self, host: str, port: int) -> bool:
-        """Whether the peer of an incoming connection is the other end of one of our own outgoing ones."""
-        return self._ends.is_own(host, port)
+    def is_own(self, peer: End, listener: End) -> bool:
+        """Whether an incoming connection, from ``peer`` to ``listener``, is one of our own outgoing ones."""
+        return self._ends.is_own(peer, listener)
 
     def close(self) -> None:
         """Stop: fail what is under way, close what is idle. Whatever is asked for later fails."""

@@ -68,7 +68,9 @@ class Downstream(Protocol):
         self.peer, self.peer_port = getattr(peer, "host", "unix"), getattr(peer, "port", 0)
         set_nodelay(self.transport)
         admitted = self.factory.entered(self)
-        if self.factory.dialler.is_own(self.peer, self.peer_port):
+        here: Any = self.transport.getHost()
+        listener = getattr(here, "host", "unix"), getattr(here, "port", 0)
+        if self.factory.dialler.is_own((self.peer, self.peer_port), listener):
             # Our own upstream connection came back to us: a loop, whatever address led here.
             self.abort()
         elif not admitted:

@@ -234,9 +234,10 @@ async def test_a_loop() -> None:
 
     class Listener(protocol.Protocol):
         def connectionMade(self) -> None:
-            peer = self.transport.getPeer()  # type: ignore[union-attr]
+            peer, here = self.transport.getPeer(), self.transport.getHost()  # type: ignore[union-attr]
+            ends = (peer.host, peer.port), (here.host, here.port)
             # The dialler may learn of the connection a moment later than we do.
-            reactor.callLater(0, lambda: seen.append(dialler.is_own(peer.host, peer.port)))
+            reactor.callLater(0, lambda: seen.append(dialler.is_own(*ends)))
 
     factory = protocol.ServerFactory.forProtocol(Listener)
     factory.noisy = False

@@ -81,8 +81,8 @@ class FakeDialler:
         self.tunnels.append((permit, result))
         return result
 
-    def is_own(self, host: str, port: int) -> bool:
-        return (host, port) in self.own
+    def is_own(self, peer: tuple[str, int], listener: tuple[str, int]) -> bool:
+        return peer in self.own
 
 
 class ScriptedSite:

@@ -226,9 +226,9 @@ def test_knows_its_own_connections(case: Case) -> None:
     """A listener recognises what comes from this process, until it is closed."""
     case.exchange()
     case.connect(port=40001)
-    assert case.dialler.is_own("10.0.0.1", 40001)
+    assert case.dialler.is_own(("10.0.0.1", 40001), ("10.0.0.1", 3128))
     case.lost()
-    assert not case.dialler.is_own("10.0.0.1", 40001)
+    assert not case.dialler.is_own(("10.0.0.1", 40001), ("10.0.0.1", 3128))
 
 
 def test_tunnel(case: Case) -> None:

@@ -35,14 +35,29 @@ def test_loops(here: tuple[str, int], there: tuple[str, int], loop: bool) -> Non
 def test_recognised_until_it_closes() -> None:
     """A connection that comes back to us is known by where it comes from, as long as it is open."""
     ends = OwnEnds(())
+    here = ("192.0.2.1", 3128)
     ends.enter(1, transport(("192.0.2.1", 40000), ("198.51.100.7", 80)))
-    assert ends.is_own("192.0.2.1", 40000)
-    assert ends.is_own("::ffff:192.0.2.1", 40000)
-    assert not ends.is_own("192.0.2.1", 40001)
+    assert ends.is_own(("192.0.2.1", 40000), here)
+    assert ends.is_own(("::ffff:192.0.2.1", 40000), ("::ffff:192.0.2.1", 3128))
+    assert ends.is_own(("192.0.2.1", 40000), ("127.0.0.1", 3128)), "redirected"
+    assert not ends.is_own(("192.0.2.1", 40001), here)
     ends.leave(1)
     ends.leave(1)
-    assert not ends.is_own("192.0.2.1", 40000)
+    assert not ends.is_own(("192.0.2.1", 40000), here)
     assert len(ends) == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_client_with_the_port_of_ours_is_a_client(address: str) -> None:
+    """A local application is not reset because the kernel gave it a port that we use towards a local origin."""
+    ends = OwnEnds(())
+    ends.enter(1, transport((address, 40000), (address, 8080)))
+    assert not ends.is_own((address, 40000), (address, 3128))
+    ends.enter(2, transport((address, 40000), (address, 3128)))
+    assert ends.is_own((address, 40000), (address, 3128))
+    ends.leave(2)
+    assert not ends.is_own((address, 40000), (address, 3128))
+    assert len(ends) == 1
 
 
 def test_ports_may_come_later() -> None:
