@@ -100,7 +100,10 @@ def measure(work: Work, contender: Contender, turn: int) -> Sample:
     """One contender, one work, once."""
     way = work.way(contender)
     before = way.daemon.cpu_seconds()
-    load = work.run(way.port)
+    try:
+        load = work.run(way.port)
+    except (LoadFailed, OSError) as error:
+        raise LoadFailed(f"{contender.name}, {work.name}: {error}") from error
     time.sleep(SETTLE)  # noqa: TID251
     spent = way.daemon.cpu_seconds() - before
     cost = spent / (load.count * work.size) / work.scale
