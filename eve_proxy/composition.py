@@ -232,7 +232,7 @@ def build_governor(
     own_ports: set[int],
     resolver: Resolver,
 ) -> tuple[IGovernor, GovernanceHttp | None]:
-    """The governor that EVE_PROXY_ERNANCE_URL names, and the connections it asks over (None when embedded)."""
+    """The governor that EVE_PROXY_GOVERNANCE_URL names, and the connections it asks over (None when embedded)."""
     address = config.governance
     if address.kind is Kind.EMBEDDED:
         assert config.policy is not None
@@ -287,8 +287,8 @@ def _readiness(
         governance = tuple(getattr(governor, "warnings", ()))
         warnings = (*([] if config.fail_closed else ["fail_open"]), *journal.warnings, *governance)
         problem = "shutting down" if draining() else journal.problem
-        if problem is None and config.ready_needs_governor and governance:
-            problem = governance[0]
+        if problem is None and config.ready_needs_governor:
+            problem = getattr(governor, "problem", None)
         return Readiness(problem=problem, warnings=warnings)
 
     return readiness

@@ -110,6 +110,15 @@ class HostedGovernor:
             said.append("governance rate limited")
         return tuple(said)
 
+    @property
+    def problem(self) -> str | None:
+        """Why no call is made now, or None.
+
+        While the breaker probes this is None already: whoever is unready gets no requests, and without one there is
+        nothing to probe with.
+        """
+        return "governance breaker open" if self._breaker.state is State.OPEN else None
+
     async def _ask(self, exchange: Exchange) -> Verdict:
         breaker, clock = self._breaker, self._clock
         ticket, asked_at = breaker.admit(), clock.monotonic()

@@ -226,7 +226,11 @@ def test_transport_failures_open_the_breaker() -> None:
     assert str(refused) == "governance breaker open"
     assert len(rig.transport.calls) == 5
     assert rig.governor.warnings == ("governance breaker open",)
-    rig.clock.advance(10)
+    assert rig.governor.problem == "governance breaker open"
+    rig.clock.advance(12)
+    # Before anybody asked: an unready daemon gets no request that could close it.
+    assert rig.governor.problem is None
+    assert rig.governor.warnings == ("governance breaker open",)
     assert rig.answered(lambda: succeed(said())).outcome is Outcome.ALLOW
     assert rig.governor.warnings == ()
 
