@@ -24,6 +24,7 @@ class Cue(IntFlag):
     REVERSE = 8
     INITIALS = 16
     STRIDE = 32
+    CLOSE_UP = 64
 
 
 def _any(words: str) -> bytes:
@@ -35,29 +36,29 @@ def _any(words: str) -> bytes:
 _JOINING = _any(
     r"""
     (?:re-?)?assembl\w+ (?:re)?join append\w* arrang\w+ attach\w* bind blend\w* bring build chain\w* collaps\w+
-    combin\w+ compact compos\w+ concat\w* connect\w* construct\w* decod\w+ fit form fus(?:e|ed|ing) glu(?:e|ed|ing)
-    interpret\w* lay line link make mash\w* merg\w+ past(?:e|ed|ing) plac(?:e|ing) prepend\w* pronounc\w+ put
-    read\w* rearrang\w+ reconstitut\w+ re-?order\w* restor\w+ run say\w* sew slot smash\w* snap sort\w* splic\w+
-    squash stack\w* stitch\w* string synthesi[sz]e tak(?:e|ing) tape tie treat\w* unit(?:e|ing) unscrambl\w+ weld\w*
-    writ(?:e|ing)
+    combin\w+ compact compos\w+ concatenat\w* connect\w* construct\w* decod\w+ fit form fus(?:e|ed|ing)
+    glu(?:e|ed|ing) interpret\w* lay line link make mash\w* merg\w+ past(?:e|ed|ing) plac(?:e|ing) prepend\w*
+    pronounc\w+ put read\w* rearrang\w+ reconstitut\w+ re-?order\w* restor\w+ run say\w* sew slot smash\w* snap
+    sort\w* splic\w+ squash stack\w* stitch\w* string synthesi[sz]e tak(?:e|ing) tape tie treat\w* unit(?:e|ing)
+    unscrambl\w+ weld\w* writ(?:e|ing)
     """
 )
 _PIECES = _any(
     r"""
     [a-e] [x-z] all arrays? back_to_back bits blocks? both by_number cells? chars characters? chunks? columns?
-    elements? end_to_end entries everything fields? fragments? half halves in_order it items? keys? letters? lines?
-    lists? (?:first|second|third|last)_one messages? parts? pieces? portions? rows? scraps? sections? segments?
-    sequence shards? side_by_side slices? snippets? strips? (?:sub)?strings? syllables? them these those together
-    tokens? up values? variables? words? two three four five
+    elements? end_to_end entries everything fields? fragments? half halves in_order it items? keys? letters?
+    lines? lists? literals? (?:first|second|third|last)_one messages? parts? pieces? portions? rows? scraps?
+    sections? segments? sequence shards? side_by_side slices? snippets? strips? (?:sub)?strings? syllables? them
+    these those together tokens? up values? variables? words? two three four five
     """
 )
 # remove the dashes, ignoring every "*", without spaces
 _REMOVING = _any(
     r"""
     clean\w* clear\w* clos(?:e|ing) cut\w* delet\w* discard\w* disregard\w* drop\w* eliminat\w* eras\w* except
-    exclud\w* filter\w* get(?:ting)?_rid_of ignor\w* los(?:e|ing) minus no omit\w* overlook\w* pull\w* purg\w*
-    remov\w* replac\w* scrub\w* skip\w* strip\w* substitut\w* subtract\w* swap\w* tak(?:e|ing)_(?:away|out) throw\w*
-    toss\w* without
+    exclud\w* filter\w* get(?:ting)?_rid_of ignor\w* los(?:e|ing) minus omit\w* overlook\w* pull\w* purg\w*
+    remov\w* replac\w* scrub\w* skip\w* strip\w* substitut\w* subtract\w* swap\w* tak(?:e|ing)_(?:away|out)
+    throw\w* toss\w* without
     """
 )
 _NOISE = _any(
@@ -69,21 +70,22 @@ _NOISE = _any(
     vowels? whitespaces? ["'`(][^"'`\n)]{1,12}["'`)] [x-z]s? [^\w\s]{1,3}
     """
 )
-_WORDS_BETWEEN = rb"\W+(?:[\w']+\W+){0,6}?"
+# A blank or a colon first: x.join(a) is no prose.
+_WORDS_BETWEEN = rb"[\s:]\W*(?:[\w']+\W+){0,6}?"
 _NAME = rb"[a-z_$][\w$]{0,15}"
 
 PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
     Cue.PROSE: (
-        rb"\b" + _JOINING + rb"\b" + _WORDS_BETWEEN + _PIECES + rb"\b",
+        rb"\b" + _JOINING + rb"\b" + _WORDS_BETWEEN + rb"(?:" + _PIECES + rb"\b|[\"'`][^\"'`\n]{1,16}[\"'`])",
         rb"\b(?:one|a single|whole|full|complete|resulting|final) word\b|\bletter by letter\b",
-        rb"\bspell\w*\b|\bconcat\w*\b",
-        rb"\b[a-z0-9]{1,2}(?: ?\+ ?| then | plus | and then )[a-z0-9]{1,2}\b|\bfollowed by\b|\bput together\b",
+        rb"\bspell\w*\b|\bconcatenat\w*\b",
+        rb"\b[a-z0-9]{1,2}(?: then | plus | and then )[a-z0-9]{1,2}\b|\bfollowed by\b|\bput together\b",
         rb"\b(?:pieces?|parts?|fragments?|chunks?|halves|syllables?|segments?) (?:of|form|make|spell|give|add up)\b",
         rb"\bwhat (?:word|do you get)\b|\bno spaces?\b",
     ),
     Cue.CODE: (
         rb"\b(?:join|concat\w*|strcat|paste0?|implode|reduce|cat) ?\(|\.(?:format|append|push) ?\(",
-        rb"\bstrcat|printf|%s%s",
+        rb"\bstrcat|printf|%s%s|[\"'`]\w{1,16}[\"'`]\s+[\"'`]\w",
         # "a" + ..., ... + "b", a + b, total += part
         rb"[\"'`] ?\+|\+ ?[\"'`]|\+=",
         rb"(?:^|[\s(=\[{,;:>])" + _NAME + rb"(?:\[\w+\])? ?\+=? ?" + _NAME + rb"(?:$|[\s)\];,}.+\[])",
@@ -92,8 +94,14 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
     ),
     Cue.STRIP: (
         rb"\b" + _REMOVING + rb"\b" + _WORDS_BETWEEN + _NOISE,
+        # replace 0 with o
+        rb"\b(?:replac|substitut|swap|chang|turn|exchang)\w*\W+(?:[\w']+\W+){0,3}?\S{1,8} (?:with|by|for|into|to)\b",
         rb"\.(?:replace\w*|split|strip) ?\(|\b(?:re\.sub|translate) ?\(|str_replace|\bgsub\b",
         rb"\btr -d|\bsed\b|replace ?\(",
+    ),
+    Cue.CLOSE_UP: (
+        rb"\b" + _REMOVING + rb"\b" + _WORDS_BETWEEN + rb"(?:spac(?:e|es|ing)|blanks?|gaps?|whitespaces?|breaks?)\b",
+        rb"\b(?:close up|no spaces?|unspaced|single word|one word)\b",
     ),
     Cue.REVERSE: (
         rb"\brevers\w*|\bbackwards?\b|\[::-1\]|\bmirror\w*|\bright[ -]to[ -]left\b|\bflip\w*",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eve_proxy.pdp.assembly.cues import Cue, cues_in
+from eve_proxy.pdp.assembly.cues import cues_in
 from eve_proxy.pdp.assembly.in_order import assembled_in_order, without_connectors
 from eve_proxy.pdp.assembly.pieces import assembled_from_pieces
-from eve_proxy.pdp.assembly.rewrites import assembled_by_rewriting
+from eve_proxy.pdp.assembly.rewrites import Instructions, assembled_by_rewriting, instructions_of
 from eve_proxy.pdp.assembly.vocabulary import Vocabulary
 from eve_proxy.pdp.assembly.windows import stream_of, tokens_of, windows
 from eve_proxy.pdp.question import Question
@@ -34,14 +34,17 @@ class SymbolicAssembly:
         if not cues_in(glance(content, content_type)):
             return False
         text = full_text(content, content_type)
-        cues = cues_in(text)
-        return bool(cues) and any(self._in_window(window, cues) for window in windows(text))
+        orders = instructions_of(text.lower(), cues_in(text))
+        return bool(orders.cues) and any(
+            self._in_window(window, orders) for window in windows(text, ascii_only=self.vocabulary.ascii_only)
+        )
 
-    def _in_window(self, text: bytes, cues: Cue) -> bool:
+    def _in_window(self, text: bytes, orders: Instructions) -> bool:
+        vocabulary, cues = self.vocabulary, orders.cues
         tokens = tokens_of(text)
         streams = (stream_of(tokens), stream_of(without_connectors(tokens)))
         return (
-            assembled_in_order(self.vocabulary, text, streams, cues)
-            or assembled_by_rewriting(self.vocabulary, text, tokens, cues)
-            or assembled_from_pieces(self.vocabulary, text, tokens, cues)
+            assembled_in_order(vocabulary, text, streams, cues)
+            or assembled_by_rewriting(vocabulary, text, tokens, orders)
+            or assembled_from_pieces(vocabulary, text, tokens, cues)
         )

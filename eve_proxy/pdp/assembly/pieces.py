@@ -7,19 +7,18 @@ together to. Both run only for terms whose fragments all occur as tokens, which 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from itertools import chain, compress, islice
 from typing import Any, Final
 
 import re2
 
 from eve_proxy.pdp.assembly.cues import Cue
-from eve_proxy.pdp.assembly.in_order import without_connectors
+from eve_proxy.pdp.assembly.in_order import MOST_CUTS, without_connectors
 from eve_proxy.pdp.assembly.vocabulary import Term, Vocabulary, bytes_options, segmentations
 from eve_proxy.pdp.assembly.windows import stream_of, tokens_of
-from eve_proxy.pdp.assembly.words import ORDINARY
+from eve_proxy.pdp.assembly.words import LABELS, unusual
 
-_MOST_DEFINITIONS: Final = 512
-_MOST_PIECES: Final = 128
+_MOST_DEFINITIONS: Final = 64
 _MOST_WAYS: Final = 8
 _OPTIONS = bytes_options(max_mem=16 << 20)
 
@@ -29,12 +28,12 @@ _NOUN = (
 )
 # name, what binds, and a value that is quoted or one word: a = "cy" / let A be cy / the 2nd piece is "anide" / 3) ide
 _DEFINITION = re2.compile(
-    rb"([a-z_][0-9a-z_]{0,23}|\d{1,3})(?:st|nd|rd|th)?[\"'`\])}]{0,3}(?: "
+    rb"\b([a-z_][0-9a-z_]{0,23}|\d{1,3})(?:st|nd|rd|th)?[\"'`\])}]{0,3}(?: "
     + _NOUN
-    + rb")?\s{0,3}(?::=|=>|->|=|:|<-|[.)]"
-    rb"|\b(?:is|be|as|to|equals|holds|contains|means|stores|stands for|denotes?|represents?)\b)\s{0,3}"
+    + rb")?\s{0,3}(?::=|=>|->|=|:|<-|[.)\]]"
+    rb"|\b(?:is|be|as|to|for|equals|holds|contains|means|stores|stands? for|denotes?|represents?)\b)\s{0,3}"
     rb"(?:(?:the |an? )?(?:string|letters?|text|word|fragment|characters|syllable|value|prefix|suffix) ?:?)?\s{0,2}"
-    rb"(?:[\"'`]([^\"'`\n]{1,48})[\"'`]|([0-9a-z\x80-\xff]{1,32}))",
+    rb"(?:[\"'`]([^\"'`\n]{1,24})[\"'`]|([0-9a-z\x80-\xff]{1,32}))",
     _OPTIONS,
 )
 _RANKS: Final = {
@@ -46,47 +45,50 @@ _RANKS: Final = {
     for name in names.encode().split()
 }  # fmt: skip
 
-_QUOTED = (rb"[\"'`]", rb"[\"'`]")
-_LABELLED = (
-    rb"(?:[\"'`(\[{<|*_=:>#]\s*|\b(?:is|be|as|to|means|equals|holds|contains|stores|says?|letters|piece|part|fragment|chunk"
-    rb"|half|string|token|syllable|word|segment|take|add|append|attach|with|then|plus|and|by|after|before|prefix|suffix"
-    rb"|start|use|write|put|have|got|get|remember|next"
-    rb"|finally|last|first|second|third|from|of|prepend|combine|join)[ :]+"
-    rb"|\n\s*(?:[-*.+]+|\d{1,3}[.):\]])?\s*)",
-    rb"(?:[\"'`.,;:!?)\]}>|*_\s]|$)",
-)
+# For one split each: what stands between two quotes, or between any two marks and line ends.
+_QUOTES: Final = bytes.maketrans(b"'`", b'""')
+_MARKS: Final = bytes.maketrans(b"\"'`()[]{}<>|*_=:;,.!?-+#/&\t\r", b"\n" * 28)
+
+_CONTROLS: Final = bytes(sorted(set(range(32)) - set(b"\t\n\r"))) + b"\x7f"
 
 
 def assembled_from_pieces(vocabulary: Vocabulary, text: bytes, tokens: list[bytes], cues: Cue) -> bool:
     """True when the named, quoted or labelled pieces of ``text`` make a term."""
     if not cues & (Cue.PROSE | Cue.CODE | Cue.STRIP):
         return False
-    present = vocabulary.fragments.intersection(tokens)
-    suspects = vocabulary.suspects(present)
-    if not suspects:
+    fragments = vocabulary.fragments
+    if not (suspects := vocabulary.suspects(fragments.intersection(tokens))):
         return False
-    return _substituted(vocabulary, text, tokens) or _labelled(suspects, present, text, cues)
+    quoted = fragments.intersection(text.translate(_QUOTES).split(b'"'))
+    definitions = list(islice(_DEFINITION.finditer(text), _MOST_DEFINITIONS))
+    values = {match.group(1): b" ".join(tokens_of(match.group(2) or match.group(3))) for match in definitions}
+    named = fragments.intersection(b" ".join(values.values()).split())
+    if vocabulary.suspects(quoted | named) and _substituted(vocabulary, text, tokens, definitions, values):
+        return True
+    if cues & (Cue.PROSE | Cue.STRIP) and not _binary(text):
+        quoted |= _labelled(vocabulary, text, tokens)
+    ways = ((term, way) for term in suspects for way in segmentations(term, quoted, most=_MOST_WAYS))
+    return any(_telling(term, way) for term, way in ways)
 
 
-def _substituted(vocabulary: Vocabulary, text: bytes, tokens: list[bytes]) -> bool:
+def _substituted(
+    vocabulary: Vocabulary, text: bytes, tokens: list[bytes], definitions: list[Any], values: dict[bytes, bytes]
+) -> bool:
     """Put the values in the place of the names, wherever a name stands, and see what reads as a term now."""
-    values: dict[bytes, bytes] = {}
-    for number, match in enumerate(_DEFINITION.finditer(text)):
-        name, quoted, word = match.groups(b"")
-        values[name] = b" ".join(tokens_of(quoted or word))
-        if number >= _MOST_DEFINITIONS:
-            break
-    if len(values) < 2:
-        return False
-    expanded = [values.get(token, token) for token in tokens]
+    # Names count where they are used, not where they are defined: "city = sar, state = in" uses none.
+    used, position = [], 0
+    for match in definitions:
+        if values[match.group(1)] not in values:
+            used.append(text[position : match.start()])
+            position = match.end()
+    used.append(text[position:])
+    expanded = [values.get(token, token) for token in tokens_of(b"\n".join(used))]
     ranked = sorted((rank, value) for name, value in values.items() if (rank := _rank(name)) is not None)
-    before = (stream_of(tokens), stream_of(without_connectors(tokens)))
-    after = (
-        stream_of(expanded),
-        stream_of(without_connectors(expanded)),
-        stream_of([value for _, value in ranked]),
-    )
-    return bool(_assembled_in(vocabulary, after) - _assembled_in(vocabulary, before))
+    before = _terms_in(vocabulary, (stream_of(tokens), stream_of(without_connectors(tokens))))
+    if _terms_in(vocabulary, (stream_of(expanded), stream_of(without_connectors(expanded)))) - before:
+        return True
+    in_rank = _terms_in(vocabulary, (stream_of([value for _, value in ranked]),))
+    return bool(in_rank - vocabulary.whole_in(stream_of(tokens)))
 
 
 def _rank(name: bytes) -> int | None:
@@ -96,44 +98,32 @@ def _rank(name: bytes) -> int | None:
     return int(digits) if digits.isdigit() else None
 
 
-def _assembled_in(vocabulary: Vocabulary, streams: tuple[bytes, ...]) -> set[bytes]:
-    """The terms that stand in the streams in any cut, except from ordinary words alone where no word is cut."""
-    found: set[bytes] = set()
-    for stream in streams:
-        for pattern in (vocabulary.cut, vocabulary.whole):
-            rest = stream
-            while (hit := pattern.search(rest)) is not None:
-                found.add(hit.group().replace(b" ", b""))
-                rest = rest.replace(hit.group(), b"  ")
-    return found
+def _terms_in(vocabulary: Vocabulary, streams: tuple[bytes, ...]) -> frozenset[bytes]:
+    """The terms that stand in the streams, however they are cut."""
+    cuts = chain.from_iterable(islice(vocabulary.cuts_in(stream), MOST_CUTS) for stream in streams)
+    return frozenset(map(b"".join, cuts)).union(*map(vocabulary.whole_in, streams))
 
 
-def _labelled(suspects: list[Term], present: frozenset[bytes], text: bytes, cues: Cue) -> bool:
-    """Whether a term's fragments are all quoted (or, where prose instructs, labelled) pieces of this text."""
-    wanted = {piece for term in suspects for piece in present if piece in term.joined}
-    ordered = tuple(sorted(wanted, key=lambda piece: (-len(piece), piece))[:_MOST_PIECES])
-    before, after = _LABELLED if cues & (Cue.PROSE | Cue.STRIP) else _QUOTED
-    hits = _piece_set(ordered, before, after).Match(text)
-    pieces = frozenset([ordered[index] for index in hits or ()])
-    ways = ((term, way) for term in suspects for way in segmentations(term, pieces, most=_MOST_WAYS))
-    return any(_telling(term, way) for term, way in ways)
+def _labelled(vocabulary: Vocabulary, text: bytes, tokens: list[bytes]) -> frozenset[bytes]:
+    """The fragments that stand alone between marks, or after a word that announces one."""
+    marked = text.translate(_MARKS).replace(b"\n ", b"\n").replace(b" \n", b"\n").split(b"\n")
+    announced = compress(tokens[1:], map(LABELS.__contains__, tokens))
+    return vocabulary.fragments.intersection(chain(marked, announced))
 
 
-@lru_cache(maxsize=8)
-def _piece_set(pieces: tuple[bytes, ...], before: bytes, after: bytes) -> Any:
-    """One scan that tells which of ``pieces`` stand between ``before`` and ``after``, however often."""
-    made = re2.Set.SearchSet(_OPTIONS)
-    for piece in pieces:
-        made.Add(before + re2.escape(piece) + after)
-    made.Compile()
-    return made
+def _binary(text: bytes) -> bool:
+    """Whether more than one byte in fifty is a control character: among random bytes every fragment stands somewhere."""
+    return len(text) - len(text.translate(None, _CONTROLS)) > len(text) // 50
 
 
 def _telling(term: Term, way: tuple[bytes, ...]) -> bool:
-    """Whether these fragments can hardly stand in one text by chance."""
-    if ORDINARY.issuperset(way) or len(term.letters) < 2 * len(way):
+    """Whether these fragments can hardly stand in one text by chance, in no order at all.
+
+    Pieces of two letters are everywhere: in country codes, in minified code, in binary data.
+    """
+    if not unusual(way) or len(term.letters) < 3 * len(way) - 2:
         return False
-    if sum([len(piece) == 1 for piece in way]) > 1 or max(map(len, way)) < 3:
+    if sum([len(piece) == 1 for piece in way]) > len(way) // 3:
         return False
     ends, position = set(), 0
     for piece in way[:-1]:

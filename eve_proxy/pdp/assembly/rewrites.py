@@ -7,16 +7,20 @@ been assembled.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final
 
 import re2
 
 from eve_proxy.pdp.assembly.cues import Cue
-from eve_proxy.pdp.assembly.vocabulary import Vocabulary, bytes_options
-from eve_proxy.pdp.assembly.windows import stream_of, tokens_of
-from eve_proxy.pdp.assembly.words import ORDINARY
+from eve_proxy.pdp.assembly.in_order import MOST_CUTS
+from eve_proxy.pdp.assembly.vocabulary import TO_GAPS, Vocabulary, bytes_options
+from eve_proxy.pdp.assembly.windows import stream_of
+from eve_proxy.pdp.assembly.words import unusual
 
-_MOST_RULES: Final = 16
+_MOST_MATCHES: Final = 16
+_MOST_RULES: Final = 8
 _MOST_LONG_TOKENS: Final = 1024
 _STRIDES: Final = (2, 3, 4)
 _LONGEST_STRIDED: Final = 4 * 64
@@ -37,8 +41,8 @@ _REMOVE = re2.compile(
 _REPLACE = re2.compile(
     rb"\b(?:replac\w*|substitut\w*|swap\w*|chang\w*|turn\w*|exchang\w*|and|then)"
     rb"(?:[ \t]+(?:each|every|all|the|any|letters?|digits?|characters?|symbols?|numbers?|of)){0,4}"
-    rb"[ \t]+[\"'`]?([^\s\"'`]{1,8}?)(?:'s)?[\"'`]?[ \t]+(?:with|by|for|into|to)[ \t]+(?:an? |the )?"
-    rb"(?:(?:letter|character|nothing)[ \t]*)?[\"'`]?([a-z0-9]{0,4})\b",
+    rb"[ \t]+[\"'`]?([^\s\"'`]{1,8}?)(?:'s)?[\"'`]?[ \t]+(?:with|by|for|into|to)[ \t]+"
+    rb"(?:(?:an? |the )?(?:letter|character|digit) |nothing)?[\"'`]?([a-z0-9]{0,4})\b",
     _OPTIONS,
 )
 # .replace("x", "y") and its relatives: str_replace("x", "y", ...), gsub("x", "y", ...), re.sub(r"x", "", ...)
@@ -49,97 +53,114 @@ _CALL = re2.compile(
 )
 
 
-def assembled_by_rewriting(vocabulary: Vocabulary, text: bytes, tokens: list[bytes], cues: Cue) -> bool:
-    """True when following the instructions of ``text`` makes a term that it does not contain plainly."""
-    candidates = (
-        stream
-        for cue, rewrite in ((Cue.STRIP, _stripped), (Cue.INITIALS, _initials), (Cue.STRIDE, _strided))
-        if cues & cue
-        for stream in rewrite(text, tokens)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instructions:
+    """What a whole text says to do with itself.
+
+    :ivar replacements: what is to be replaced, and by what; nothing where it is to go.
+    """
+
+    cues: Cue
+    replacements: tuple[tuple[bytes, bytes], ...]
+
+
+def instructions_of(text: bytes, cues: Cue) -> Instructions:
+    """The instructions of ``text`` (in comparison form), a bounded number of them."""
+    rules: dict[tuple[bytes, bytes], None] = {}
+    if cues & Cue.STRIP:
+        for pattern in (_REMOVE, _REPLACE, _CALL):
+            for match in islice(pattern.finditer(text), _MOST_MATCHES):
+                groups = match.groups(b"")
+                # _REMOVE has three ways to name what goes; the others name what comes instead.
+                rule = (b"".join(groups), b"") if pattern is _REMOVE else (groups[0], groups[1])
+                if rule[0] and rule[0] != rule[1]:
+                    rules[rule] = None
+    return Instructions(cues=cues, replacements=tuple(rules)[:_MOST_RULES])
+
+
+def assembled_by_rewriting(vocabulary: Vocabulary, text: bytes, tokens: list[bytes], orders: Instructions) -> bool:
+    """True when following ``orders`` makes a term of ``text`` that it does not contain plainly."""
+    cues = orders.cues
+    candidates = chain(
+        _stripped(text, orders.replacements) if cues & Cue.STRIP else (),
+        _initials(text) if cues & Cue.INITIALS else (),
+        _strided(vocabulary, text, tokens) if cues & Cue.STRIDE else (),
     )
     plainly: frozenset[bytes] | None = None
     for stream in candidates:
-        hit = vocabulary.whole.search(stream)
-        if hit is None:
+        if vocabulary.whole.search(stream) is None:
             continue
         if plainly is None:
-            plainly = _plain_terms(vocabulary, stream_of(tokens))
-        if not plainly.issuperset(_plain_terms(vocabulary, stream)):
+            plainly = vocabulary.whole_in(stream_of(tokens))
+        if not plainly.issuperset(vocabulary.whole_in(stream)):
             return True
-    if cues & Cue.INITIALS and _acrostic(vocabulary, text):
+    if cues & Cue.INITIALS and any(vocabulary.run.search(letters) is not None for letters in _acrostics(text)):
         return True
-    return bool(cues & Cue.REVERSE) and _reversed(vocabulary, tokens)
+    return bool(cues & Cue.REVERSE) and _reversed(vocabulary, text, tokens)
 
 
-def _plain_terms(vocabulary: Vocabulary, stream: bytes) -> frozenset[bytes]:
-    found: set[bytes] = set()
-    while (hit := vocabulary.whole.search(stream)) is not None:
-        found.add(hit.group().replace(b" ", b""))
-        stream = stream.replace(hit.group(), b"  ")
-    return frozenset(found)
-
-
-def _stripped(text: bytes, tokens: list[bytes]) -> Iterator[bytes]:
-    yield stream_of(tokens_of(text.translate(None, _DIGITS)))
-    rules: dict[tuple[bytes, bytes], None] = {}
-    for pattern in (_REMOVE, _REPLACE, _CALL):
-        for number, match in enumerate(pattern.finditer(text)):
-            groups = match.groups(b"")
-            # _REMOVE has three ways to name what goes, the others name what comes instead.
-            rule = (b"".join(groups), b"") if pattern is _REMOVE else (groups[0], groups[1])
-            if rule[0] and rule[0] != rule[1]:
-                rules[rule] = None
-            if number >= _MOST_RULES:
-                break
+def _stripped(text: bytes, rules: tuple[tuple[bytes, bytes], ...]) -> Iterator[bytes]:
+    yield text.translate(TO_GAPS, _DIGITS)
     rewritten = text
     for old, new in rules:
-        yield stream_of(tokens_of(text.replace(old, new)))
         rewritten = rewritten.replace(old, new)
-    if len(rules) > 1:
-        yield stream_of(tokens_of(rewritten))
+        if len(rules) > 1:
+            yield text.replace(old, new).translate(TO_GAPS)
+    yield rewritten.translate(TO_GAPS)
 
 
-def _initials(text: bytes, tokens: list[bytes]) -> Iterator[bytes]:
+def _initials(text: bytes) -> Iterator[bytes]:
     """First and last letters of the words of each sentence or line."""
-    del tokens
-    sentences = [tokens_of(line) for line in text.translate(_SENTENCES).split(b"\n")]
-    yield stream_of([b"".join([word[:1] for word in sentence]) for sentence in sentences])
-    yield stream_of([b"".join([word[-1:] for word in sentence]) for sentence in sentences])
+    yield _capitals(text, _KEEP_ENDS)
+    yield _capitals(text[::-1], _KEEP_ENDS)[::-1]
 
 
-def _strided(text: bytes, tokens: list[bytes]) -> Iterator[bytes]:
-    del text
-    long = [token for token in tokens if 9 <= len(token) <= _LONGEST_STRIDED][:_MOST_LONG_TOKENS]
+def _acrostics(text: bytes) -> Iterator[bytes]:
+    """First and last letters of the lines."""
+    lines = text.translate(None, _NOT_LETTERS)
+    yield _capitals(lines, _NOT_CAPITALS)
+    yield _capitals(lines[::-1], _NOT_CAPITALS)[::-1]
+
+
+def _capitals(text: bytes, dropped: bytes) -> bytes:
+    # In C: title case, then all but the capitals is dropped.
+    return b" " + text.title().translate(_TO_STREAM, dropped) + b" "
+
+
+def _strided(vocabulary: Vocabulary, text: bytes, tokens: list[bytes]) -> Iterator[bytes]:
+    """Every second, third or fourth letter of long tokens."""
     for stride in _STRIDES:
         for phase in range(stride):
-            yield stream_of([token[phase::stride] for token in long])
+            # The whole text first, where letters of neighbours may mix: that is one call.
+            if vocabulary.run.search(text[phase::stride]) is not None:
+                long = islice((token for token in tokens if 9 <= len(token) <= _LONGEST_STRIDED), _MOST_LONG_TOKENS)
+                yield stream_of([token[start::stride] for token in long for start in range(stride)])
+                break
 
 
-def _acrostic(vocabulary: Vocabulary, text: bytes) -> bool:
-    lines = [line.lstrip(b" \t-*.#>\"'0123456789)(") for line in text.split(b"\n")]
-    return (
-        vocabulary.run.search(b"".join([line[:1] for line in lines])) is not None
-        or vocabulary.run.search(b"".join([line.rstrip(b" \t.,;:!?\"'")[-1:] for line in lines])) is not None
+def _reversed(vocabulary: Vocabulary, text: bytes, tokens: list[bytes]) -> bool:
+    """Letters backwards, fragments backwards, or each fragment backwards."""
+    if not text.isascii():
+        text = text.decode("utf-8", "replace")[::-1].encode("utf-8", "replace")[::-1]
+    backwards = text[::-1].translate(TO_GAPS, _DIGITS).split()
+    mirrored = b"".join(backwards)
+    shuffled = b"".join(backwards[::-1])
+    # Without gaps first: where no term stands there, none stands in the streams.
+    run = vocabulary.run.search
+    if run(mirrored) is None and run(shuffled) is None and run(shuffled[::-1]) is None:
+        return False
+    everything = stream_of(backwards)
+    return vocabulary.whole.search(everything) is not None or any(
+        unusual(fragments) or max(map(len, fragments)) == 1
+        for stream in (everything, stream_of(backwards[::-1]), stream_of(tokens[::-1]))
+        for fragments in islice(vocabulary.cuts_in(stream), MOST_CUTS)
     )
 
 
-def _reversed(vocabulary: Vocabulary, tokens: list[bytes]) -> bool:
-    """Letters backwards, fragments backwards, or each fragment backwards."""
-    backwards = [token.decode("utf-8", "replace")[::-1].encode("utf-8", "replace") for token in tokens]
-    everything = stream_of(backwards[::-1])
-    if vocabulary.whole.search(everything) is not None:
-        return True
-    kept = [token for token in backwards if not token.isdigit()]
-    orders = (everything, stream_of(backwards), stream_of(kept[::-1]), stream_of(kept), stream_of(tokens[::-1]))
-    return any(_cut_strangely(vocabulary, stream) for stream in orders)
-
-
-def _cut_strangely(vocabulary: Vocabulary, stream: bytes) -> bool:
-    while (hit := vocabulary.cut.search(stream)) is not None:
-        if not ORDINARY.issuperset(hit.group().split()):
-            return True
-        stream = stream.replace(hit.group(), b"  ")
-    return False
-
-
-_SENTENCES: Final = bytes.maketrans(b".:;!?\"'()", b"\n" * 9)
+# A sentence or a line ends here, for initials.
+_ENDS: Final = b'.:;!?"()\n'
+_LETTERS: Final = b"abcdefghijklmnopqrstuvwxyz"
+_TO_STREAM: Final = bytes.maketrans(_LETTERS.upper() + _ENDS, _LETTERS + b" " * len(_ENDS))
+_NOT_CAPITALS: Final = bytes(sorted(set(range(256)) - set(_LETTERS.upper())))
+_KEEP_ENDS: Final = bytes(sorted(set(_NOT_CAPITALS) - set(_ENDS)))
+_NOT_LETTERS: Final = bytes(sorted(set(range(256)) - set(_LETTERS) - set(b"\n")))

@@ -8,6 +8,7 @@ there is natural and no sign of an attack. A cut anywhere else is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ WORD: Final = rb"[0-9a-z\x80-\xff]"
 GAP: Final = rb"[^0-9a-z\x80-\xff]"
 
 
-def bytes_options(*, max_mem: int = 64 << 20) -> re2.Options:
+def bytes_options(*, max_mem: int = 16 << 20) -> re2.Options:
     """Options for patterns over lower-case bytes; the generous memory bound keeps big alternations on the DFA."""
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
@@ -45,10 +46,12 @@ class Term:
 
     :ivar letters: its characters, each as UTF-8.
     :ivar natural: positions after which a gap is natural.
+    :ivar pieces: by start, the end and text of every proper substring.
     """
 
     letters: tuple[bytes, ...]
     natural: frozenset[int]
+    pieces: tuple[tuple[tuple[int, bytes], ...], ...] = field(repr=False)
 
     @property
     def joined(self) -> bytes:
@@ -78,6 +81,19 @@ class Vocabulary:
     heads: dict[bytes, int] = field(repr=False)
     tails: dict[bytes, int] = field(repr=False)
 
+    @property
+    def ascii_only(self) -> bool:
+        """Whether no term has a letter outside ASCII."""
+        return all(term.joined.isascii() for term in self.terms)
+
+    def cuts_in(self, stream: bytes) -> Iterator[tuple[bytes, ...]]:
+        """The fragments of each term that stands in ``stream`` strangely cut: every way to cut it once."""
+        yield from (tuple(hit.split()) for hit in _each(self.cut, stream))
+
+    def whole_in(self, stream: bytes) -> frozenset[bytes]:
+        """The terms that stand in ``stream`` as one writes them, without gaps."""
+        return frozenset([hit.replace(b" ", b"") for hit in _each(self.whole, stream)])
+
     def suspects(self, found: frozenset[bytes]) -> list[Term]:
         """The terms that can be pieced together, in any order, from two or more of the fragments ``found``."""
         first = last = 0
@@ -86,7 +102,7 @@ class Vocabulary:
             first |= heads.get(fragment, 0)
             last |= tails.get(fragment, 0)
         mask = first & last
-        return [term for bit, term in enumerate(self.terms) if mask >> bit & 1 and segmentations(term, found, most=1)]
+        return [term for bit, term in enumerate(self.terms) if mask >> bit & 1 and _covered(term, found)]
 
 
 def prepare(terms: tuple[str, ...]) -> Vocabulary | None:
@@ -118,41 +134,56 @@ def segmentations(term: Term, found: frozenset[bytes], *, most: int) -> list[tup
 
     Bounded: every position keeps at most ``most`` ways.
     """
-    letters = term.letters
-    size = len(letters)
-    ways: list[list[tuple[bytes, ...]]] = [[] for _ in range(size + 1)]
+    ways: list[list[tuple[bytes, ...]]] = [[] for _ in range(len(term.letters) + 1)]
     ways[0].append(())
-    for end in range(1, size + 1):
-        here: list[tuple[bytes, ...]] = []
-        for start in range(end):
-            if ways[start] and end - start < size and (piece := b"".join(letters[start:end])) in found:
-                here.extend([(*way, piece) for way in ways[start]])
-        here.sort(key=len)
-        ways[end] = here[:most]
-    return ways[size]
+    for start, pieces in enumerate(term.pieces):
+        shortest = sorted(ways[start], key=len)[:most]
+        for end, piece in pieces if shortest else ():
+            if piece in found:
+                ways[end].extend([(*way, piece) for way in shortest])
+    return sorted(ways[-1], key=len)[:most]
+
+
+def _covered(term: Term, found: frozenset[bytes]) -> bool:
+    """Whether there is any segmentation."""
+    reached = {0}
+    for start, pieces in enumerate(term.pieces):
+        if start in reached:
+            reached.update([end for end, piece in pieces if piece in found])
+    return len(term.letters) in reached
+
+
+def _each(pattern: Any, stream: bytes) -> Iterator[bytes]:
+    # All occurrences of a hit go with the first one, in one call: repeating a decoy gains nothing.
+    while (hit := pattern.search(stream)) is not None:
+        found: bytes = hit.group()
+        yield found
+        stream = stream.replace(found, b"  ")
 
 
 def _term(words: tuple[str, ...]) -> Term:
     ends: list[int] = []
     for word in words:
         ends.append(len(word) + (ends[-1] if ends else 0))
+    letters = tuple([character.encode() for word in words for character in word])
+    size = len(letters)
     return Term(
-        letters=tuple([character.encode() for word in words for character in word]),
+        letters=letters,
         natural=frozenset(ends[:-1]),
-    )
+        pieces=tuple([
+            tuple([(end, b"".join(letters[start:end])) for end in range(start + 1, size + 1) if end - start < size])
+            for start in range(size)
+        ]),
+    )  # fmt: skip
 
 
 def _index(term: Term, bit: int, fragments: set[bytes], heads: dict[bytes, int], tails: dict[bytes, int]) -> None:
-    size = len(term.letters)
-    for start in range(size):
-        for end in range(start + 1, size + 1):
-            if end - start == size:
-                continue
-            piece = b"".join(term.letters[start:end])
+    for start, pieces in enumerate(term.pieces):
+        for end, piece in pieces:
             fragments.add(piece)
             if start == 0:
                 heads[piece] = heads.get(piece, 0) | bit
-            if end == size:
+            if end == len(term.letters):
                 tails[piece] = tails.get(piece, 0) | bit
 
 

@@ -25,14 +25,23 @@ CONNECTORS: Final = _set_of(
     """
 )
 
+# The same and the numbers of a list. A set, because it is asked about every token of ten MiB.
+NOT_FRAGMENTS: Final = CONNECTORS | frozenset([b"%d" % number for number in range(1000)])
+
+# What comes before a fragment, besides the connectors: "let X be cy", "remember anide".
+LABELS: Final = CONNECTORS | _set_of(
+    "equals holds contains means says say have got get remember finally take add with for by before plus choose keep"
+    " type denote denotes represent represents stands"
+)
+
 # Ordinary short words and everyday abbreviations. A term pieced together from nothing but these needs stronger
 # evidence: "her" + "o" + "in" stand next to each other in honest prose.
 ORDINARY: Final = _set_of(
     """
     a ab able about ace act ad add after age ago ai aid aim air al all also am an and any api app are arm art as
-    ash ask at ate ban bar base be bed bee been bi big bin bit bo boat body bomb book both box boy bud bug bus but
+    ash ask at ate ban bar base be bed bee been bi big bin bit bo boat bot body bomb book both box boy bud bug bus but
     buy by cab call can cap car card care case cat cell cent chat city co code cold come con cook cop corn cost
-    cow cup cut dad dark data date day db de dead deal den dev did die dig dim din dir dirty do doc dog don dot
+    cow cup cyan cut dad dark data date day db de dead deal den dev did die dig dim din dir dirty do doc dog don dot
     down dr dry due dust e eat ed edge eg el else em en end er era es et eu even ever ex eye fact fan far fast fat
     fee few file fill fin find fine fire first fit fix flag flow fly for form free from fun g gain game gap gas
     gel gem gene get gin gm go goal gold good got gram gun guy h had hair half hand hard has hat have he head heat
@@ -56,3 +65,12 @@ ORDINARY: Final = _set_of(
     why wide will win wind wine wire with wo word work world x y yard year yes yet you your z zip zone
     """
 )
+
+# Letters that must be in fragments that are no ordinary words.
+_TELLING_LETTERS: Final = 4
+
+
+def unusual(fragments: tuple[bytes, ...]) -> bool:
+    """Whether it takes more than chance to find these fragments in one honest text."""
+    letters = sum([len(fragment) for fragment in fragments if fragment not in ORDINARY])
+    return letters >= _TELLING_LETTERS or (letters >= _TELLING_LETTERS - 1 and len(fragments) > 2)
