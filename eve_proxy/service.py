@@ -66,8 +66,7 @@ class SidecarService(Service):
             self._start()
         except (EveError, OSError, ValueError) as error:
             raise SystemExit(f"eve-sidecar cannot start: {error}") from error
-        # After the reactor has installed its own handlers.
-        self._reactor.callWhenRunning(self._obey_sigterm)
+        self._reactor.callWhenRunning(self._running)
 
     def stopService(self) -> Deferred[None]:
         """Drain within ``GRACE`` seconds, then close the journal."""
@@ -94,7 +93,7 @@ class SidecarService(Service):
         raise_file_limit(config.max_connections, self._log.warn)
         # Bound first, served last: the destination table must know our own port, and a fault must find nobody served.
         with bind(config.host, config.port, BACKLOG) as listener:
-            host, port = listener.getsockname()[:2]
+            port = listener.getsockname()[1]
             self._lines = LineWriter(self._open_log(), self._reactor)
             self._parts = compose(
                 config,
@@ -108,7 +107,6 @@ class SidecarService(Service):
         self._minute = LoopingCall(self._record_suppressed)
         self._minute.clock = self._reactor
         self._minute.start(SUPPRESSED_EVERY, now=False)
-        self._log.info("eve-sidecar listening on {host}:{port}", host=host, port=port)
 
     def _open_log(self) -> int:
         if self._decision_log == "-":
@@ -125,9 +123,12 @@ class SidecarService(Service):
             noted = self._journal.note("suppressed", "refusals without a record of their own", details)
             noted.addErrback(lambda failure: self._log.warn("{error}", error=failure.getErrorMessage()))
 
-    def _obey_sigterm(self) -> None:
-        # twistd would end by the signal itself: an orchestrator that sent it reads 143 as a failure of the container.
+    def _running(self) -> None:
+        # Only now has the reactor installed its own handlers, and is anybody served. twistd would end by the signal
+        # itself: an orchestrator that sent it reads 143 as a failure of the container.
         signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._terminate))
+        address = self._port.getHost()
+        self._log.info("eve-sidecar listening on {host}:{port}", host=address.host, port=address.port)
 
     def _terminate(self) -> None:
         if self.running:  # a second SIGTERM does not interrupt the drain

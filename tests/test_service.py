@@ -26,8 +26,9 @@ def test_sigterm_stops_once_and_is_not_what_the_process_dies_of() -> None:
     """An orchestrator's SIGTERM ends in exit code 0, and sending it twice does not disturb the drain."""
     reactor = Reactor()
     service = SidecarService(mock.sentinel.config, (), reactor=reactor)
+    service._port = mock.Mock()
     with mock.patch.object(signal, "signal") as install:
-        service._obey_sigterm()
+        service._running()
     (number, handler), _ = install.call_args
     assert number == signal.SIGTERM
     service.running = 1
