@@ -31,6 +31,7 @@ class Process:
 
     def __init__(self, command: list[str], environ: dict[str, str], cwd: Path, *, pattern: re.Pattern[str]) -> None:
         self.lines: list[str] = []
+        self.finished = False  # all that it printed has been read
         self._ready = threading.Event()
         self.match: re.Match[str] | None = None
         self._pattern = pattern
@@ -46,6 +47,7 @@ class Process:
             if self.match is None and (match := self._pattern.search(line)):
                 self.match = match
                 self._ready.set()
+        self.finished = True
         self._ready.set()
 
     def wait_ready(self, timeout: float = 20) -> None:
