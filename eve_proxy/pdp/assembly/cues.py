@@ -105,13 +105,14 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
     ),
     Cue.REVERSE: (
         rb"\brevers\w*|\bbackwards?\b|\[::-1\]|\bmirror\w*|\bright[ -]to[ -]left\b|\bflip\w*",
-        rb"\bstrrev\b|\brev\b|\besrever\b",
+        rb"\bstrrev\b|\| ?rev\b|\besrever\b",
         rb"\b(?:last|end|back) to (?:first|start|beginning|front)\b|\bopposite (?:order|direction)\b|\binvert\w*",
         rb"\bfrom the end\b|\bturn\w* around\b|\bdescending\b",
     ),
     Cue.INITIALS: (
         rb"\b(?:first|initial|starting|opening|leading|last|final|ending)\s+(?:letters?|characters?|chars?)\b",
-        rb"\binitials\b|\bacrostic\w*|\bacronym\w*|\btelestich\w*|\[0\]|\[:1\]|\bcharat ?\(0\)|\bcapitals\b",
+        rb"\binitials\b|\bacrostic\w*|\bacronym\w*|\btelestich\w*|\bcharat ?\(0\)|\bcapitals\b",
+        rb"\w\[(?:0|:1)\](?: for|\)? ?[+}])",
     ),
     Cue.STRIDE: (
         rb"\bevery (?:other|second|third|fourth|2nd|3rd|4th)\b|\balternat\w+ (?:letter|char)\w*|\[\d?::[234]\]",

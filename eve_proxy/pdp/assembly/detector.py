@@ -9,7 +9,7 @@ from eve_proxy.pdp.assembly.in_order import assembled_in_order, without_connecto
 from eve_proxy.pdp.assembly.pieces import assembled_from_pieces
 from eve_proxy.pdp.assembly.rewrites import Instructions, assembled_by_rewriting, instructions_of
 from eve_proxy.pdp.assembly.vocabulary import Vocabulary
-from eve_proxy.pdp.assembly.windows import stream_of, tokens_of, windows
+from eve_proxy.pdp.assembly.windows import is_binary, stream_of, tokens_of, windows
 from eve_proxy.pdp.question import Question
 from eve_proxy.pdp.reading import full_text, glance, percent_decoded
 
@@ -43,8 +43,10 @@ class SymbolicAssembly:
         vocabulary, cues = self.vocabulary, orders.cues
         tokens = tokens_of(text)
         streams = (stream_of(tokens), stream_of(without_connectors(tokens)))
-        return (
-            assembled_in_order(vocabulary, text, streams, cues)
-            or assembled_by_rewriting(vocabulary, text, tokens, orders)
-            or assembled_from_pieces(vocabulary, text, tokens, cues)
+        if assembled_in_order(vocabulary, text, streams, cues):
+            return True
+        if is_binary(text):
+            return False
+        return assembled_by_rewriting(vocabulary, text, tokens, orders) or assembled_from_pieces(
+            vocabulary, text, tokens, cues
         )

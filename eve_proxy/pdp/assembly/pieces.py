@@ -20,6 +20,7 @@ from eve_proxy.pdp.assembly.words import LABELS, unusual
 
 _MOST_DEFINITIONS: Final = 64
 _MOST_WAYS: Final = 8
+_MOST_LITERALS: Final = 64
 _OPTIONS = bytes_options(max_mem=16 << 20)
 
 _NOUN = (
@@ -49,8 +50,6 @@ _RANKS: Final = {
 _QUOTES: Final = bytes.maketrans(b"'`", b'""')
 _MARKS: Final = bytes.maketrans(b"\"'`()[]{}<>|*_=:;,.!?-+#/&\t\r", b"\n" * 28)
 
-_CONTROLS: Final = bytes(sorted(set(range(32)) - set(b"\t\n\r"))) + b"\x7f"
-
 
 def assembled_from_pieces(vocabulary: Vocabulary, text: bytes, tokens: list[bytes], cues: Cue) -> bool:
     """True when the named, quoted or labelled pieces of ``text`` make a term."""
@@ -63,9 +62,11 @@ def assembled_from_pieces(vocabulary: Vocabulary, text: bytes, tokens: list[byte
     definitions = list(islice(_DEFINITION.finditer(text), _MOST_DEFINITIONS))
     values = {match.group(1): b" ".join(tokens_of(match.group(2) or match.group(3))) for match in definitions}
     named = fragments.intersection(b" ".join(values.values()).split())
-    if vocabulary.suspects(quoted | named) and _substituted(vocabulary, text, tokens, definitions, values):
+    # An expression may mix names and literals; a text full of literals is left to what comes below.
+    usable = named | quoted if len(quoted) <= _MOST_LITERALS else named
+    if named and vocabulary.suspects(usable) and _substituted(vocabulary, text, tokens, definitions, values):
         return True
-    if cues & (Cue.PROSE | Cue.STRIP) and not _binary(text):
+    if cues & (Cue.PROSE | Cue.STRIP):
         quoted |= _labelled(vocabulary, text, tokens)
     ways = ((term, way) for term in suspects for way in segmentations(term, quoted, most=_MOST_WAYS))
     return any(_telling(term, way) for term, way in ways)
@@ -109,11 +110,6 @@ def _labelled(vocabulary: Vocabulary, text: bytes, tokens: list[bytes]) -> froze
     marked = text.translate(_MARKS).replace(b"\n ", b"\n").replace(b" \n", b"\n").split(b"\n")
     announced = compress(tokens[1:], map(LABELS.__contains__, tokens))
     return vocabulary.fragments.intersection(chain(marked, announced))
-
-
-def _binary(text: bytes) -> bool:
-    """Whether more than one byte in fifty is a control character: among random bytes every fragment stands somewhere."""
-    return len(text) - len(text.translate(None, _CONTROLS)) > len(text) // 50
 
 
 def _telling(term: Term, way: tuple[bytes, ...]) -> bool:

@@ -21,6 +21,7 @@ from eve_proxy.pdp.assembly.words import unusual
 
 _MOST_MATCHES: Final = 16
 _MOST_RULES: Final = 8
+_MOST_ALONE: Final = 3
 _MOST_LONG_TOKENS: Final = 1024
 _STRIDES: Final = (2, 3, 4)
 _LONGEST_STRIDED: Final = 4 * 64
@@ -103,10 +104,13 @@ def _stripped(text: bytes, rules: tuple[tuple[bytes, bytes], ...]) -> Iterator[b
     yield text.translate(TO_GAPS, _DIGITS)
     rewritten = text
     for old, new in rules:
-        rewritten = rewritten.replace(old, new)
-        if len(rules) > 1:
-            yield text.replace(old, new).translate(TO_GAPS)
-    yield rewritten.translate(TO_GAPS)
+        if old in text:
+            rewritten = rewritten.replace(old, new)
+            # Each alone as well, unless there are many: one of two may be a decoy.
+            if 1 < len(rules) <= _MOST_ALONE:
+                yield text.replace(old, new).translate(TO_GAPS)
+    if rewritten is not text:
+        yield rewritten.translate(TO_GAPS)
 
 
 def _initials(text: bytes) -> Iterator[bytes]:

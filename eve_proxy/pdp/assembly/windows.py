@@ -33,6 +33,7 @@ for _characters, _instead in _PLAIN:
         _code = _character.encode()
         _BY_LEAD.setdefault(_code[:2] if len(_code) > 2 else _code[:1], []).append((_code, _instead))
 _PICTOGRAPH: Final = b"\xf0\x9f"
+_CONTROLS: Final = bytes(sorted(set(range(32)) - set(b"\t\n\r"))) + b"\x7f"
 
 
 def plain(text: bytes, *, ascii_only: bool = False) -> bytes:
@@ -40,7 +41,7 @@ def plain(text: bytes, *, ascii_only: bool = False) -> bytes:
 
     :param ascii_only: nothing but ASCII will be looked for, so that other letters may keep their case.
     """
-    if text.isascii():
+    if text.isascii() or (ascii_only and is_binary(text)):
         return text.lower()
     for lead, characters in _BY_LEAD.items():
         if lead in text:
@@ -70,3 +71,8 @@ def tokens_of(text: bytes) -> list[bytes]:
 def stream_of(tokens: list[bytes]) -> bytes:
     """The stream of ``tokens`` (see ``vocabulary``)."""
     return b" " + b" ".join(tokens) + b" "
+
+
+def is_binary(text: bytes) -> bool:
+    """Whether over one byte in fifty is a control character: among random bytes every fragment stands somewhere."""
+    return len(text) - len(text.translate(None, _CONTROLS)) > len(text) // 50
