@@ -58,6 +58,11 @@ class IncomingBody:
         """Every byte has arrived (or the body has failed: nothing more is awaited)."""
         return self._complete or self._failure is not None
 
+    @property
+    def arrived(self) -> bool:
+        """Every byte has arrived, so that the next message can begin."""
+        return self._complete
+
     def read(self) -> Deferred[Body]:
         """See ``IBodySource.read``."""
         if self._failure is not None:

@@ -88,7 +88,9 @@ class Delivery:
             return
         framing = relay_framing(head.framing, head.content_length, self._head.version)
         self._framing = framing.kind
-        self._keep = self._head.keep_alive and framing.kind is not FramingKind.CLOSE
+        # While the daemon stops, the client must know that this answer is the last one (RFC 9112 section 9.6).
+        last = framing.kind is FramingKind.CLOSE or self._client.factory.draining
+        self._keep = self._head.keep_alive and not last
         self._client.response_started()
         self._announce(head.status)
         self._pending.append(
@@ -137,7 +139,7 @@ class Delivery:
 
     def upgraded(self, head: ResponseHead, transport: Any, rest: bytes) -> None:
         """A matching 101: this exchange becomes a tunnel."""
-        self._handle = None
+        self._release()
         if self._finished:
             transport.abortConnection()
             return

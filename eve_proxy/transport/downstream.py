@@ -20,8 +20,10 @@ from eve_proxy.model.errors import Malformed
 from eve_proxy.model.request import Request
 from eve_proxy.transport.body_source import IncomingBody
 from eve_proxy.transport.delivery import Delivery, Outcome, Stamp
+from eve_proxy.transport.lingering import linger, linger_out
 from eve_proxy.transport.relay import RelayReport, relay
-from eve_proxy.transport.sending import send, set_nodelay
+from eve_proxy.transport.sending import send, set_nodelay, unsent, when_drained
+from eve_proxy.transport.tunnel_opening import TunnelOpening
 from eve_proxy.transport.watchdog import Watchdog
 from eve_proxy.wire.events import Data, End, FramingKind, RequestEvent, RequestHead
 from eve_proxy.wire.machine import EGRESS, Event, Machine, State
@@ -55,10 +57,11 @@ class Downstream(Protocol):
         self._reader = RequestReader(default_authority=factory.default_authority)
         self._watchdog = Watchdog(factory.clock, self._expired)
         self._head: RequestHead | None = None
-        self._delivery: Delivery | None = None
+        self._delivery: Delivery | TunnelOpening | None = None
         self._body_started = 0.0
         self._reading_paused = False
         self._half_closed = False
+        self._turns = 0
 
     # -- what Twisted calls ------------------------------------------------------------------------------------
 
@@ -93,8 +96,7 @@ class Downstream(Protocol):
                 self.machine.fire(Event.HEAD_STARTED)
                 self._watchdog.set(self.factory.limits.head)
         elif self._reader.buffered > READ_AHEAD and self.machine.state is not State.READING:
-            self._reading_paused = True
-            self.transport.pauseProducing()
+            self._pause_reading()
 
     def readConnectionLost(self) -> None:
         """The client has finished sending; it may still be waiting for its answer."""
@@ -191,8 +193,8 @@ class Downstream(Protocol):
         else:
             has_body = body or self._head.framing.kind is not FramingKind.NONE
             head = request_head(request, framing_length=sum(map(len, body)) if has_body else None)
-        self._delivery = Delivery(self, self._head, stamp, outcome)
-        self._delivery.start(self.factory.dialler, permit, head, body)
+        self._delivery = delivery = Delivery(self, self._head, stamp, outcome)
+        delivery.start(self.factory.dialler, permit, head, body)
 
     def tunnel(self, permit: Permit, established: bytes, outcome: Outcome) -> None:
         """Connect, say so, and relay bytes both ways without looking at them.
@@ -204,8 +206,8 @@ class Downstream(Protocol):
             return
         self.machine.fire(Event.PERMIT_TUNNEL)
         self._watchdog.clear()
-        dialling = self.factory.dialler.tunnel(permit)
-        dialling.addCallbacks(self._tunnel_open, self._tunnel_failed, (established, outcome), {}, (outcome,), {})
+        self._delivery = TunnelOpening(self, established, outcome)
+        self._delivery.start(self.factory.dialler, permit)
 
     # -- the body of the request that is being decided ---------------------------------------------------------
 
@@ -221,7 +223,8 @@ class Downstream(Protocol):
                 head = self._head = event
                 body = self.body = self._incoming(event)
             elif isinstance(event, End) and body is not None:
-                self._watchdog.clear()
+                if not self.gone:  # refused already: then the watchdog is the linger's
+                    self._watchdog.clear()
                 body.finish()
         if body is not None and not body.complete:
             self._await_more(body)
@@ -247,10 +250,8 @@ class Downstream(Protocol):
             send(self.transport, CONTINUE)
 
     def _await_more(self, body: IncomingBody) -> None:
-        limits = self.factory.limits
         spent = self.factory.clock.seconds() - self._body_started
-        left = limits.body_total + body.size / limits.body_rate - spent
-        self._watchdog.set(max(0.0, min(limits.body_gap, left)))
+        self._watchdog.set(self.factory.limits.body_wait(body.size, spent))
 
     # -- the end of an exchange --------------------------------------------------------------------------------
 
@@ -294,46 +295,63 @@ class Downstream(Protocol):
             and self._head.keep_alive
             and not self._half_closed
             and not self.factory.draining
-            and (body is None or body.complete)
+            and (body is None or body.arrived)
         )
 
     def _next(self) -> None:
+        """Go on to the next request: in a loop, because a pipeline of health checks would exhaust the stack."""
         if self.body is not None:
             self.body.release()
             self.body = None
         self._head = None
+        self._turns += 1
+        if self._turns > 1:
+            return
+        while self._turns:
+            if unsent(self.transport):
+                # A client that does not read its answers gets no further ones: they would pile up here.
+                self._turns = 0
+                self._pause_reading()
+                self._watchdog.set(self.factory.limits.stall)
+                when_drained(self.transport, self._go_on)
+                return
+            self._take_next()
+            self._turns -= 1
+
+    def _go_on(self) -> None:
+        if not self.gone:
+            self._next()
+
+    def _take_next(self) -> None:
         self._watchdog.set(self.factory.limits.idle)
-        if self._reading_paused:
-            self._reading_paused = False
-            self.transport.resumeProducing()
         try:
             self._take(self._reader.next_message())
         except Malformed as error:
             self.malformed(error)
             return
+        if self._reader.buffered <= READ_AHEAD:
+            self._resume_reading()
         if self.machine.state is State.IDLE and self._reader.started:
             self.machine.fire(Event.HEAD_STARTED)
             self._watchdog.set(self.factory.limits.head)
 
-    def _sever(self, answer: bytes) -> None:
-        """Write, half-close, discard input, close when the client does or the linger timer ends.
+    def _pause_reading(self) -> None:
+        self._reading_paused = True
+        self.transport.pauseProducing()
 
-        Closing at once would make the kernel answer unread input with a reset, which destroys what was written.
-        """
-        if answer:
-            send(self.transport, answer)
+    def _resume_reading(self) -> None:
         if self._reading_paused:
             self._reading_paused = False
             self.transport.resumeProducing()
+
+    def _sever(self, answer: bytes) -> None:
+        """Write, half-close, discard input, close when the client does or the linger timer ends."""
+        if answer:
+            send(self.transport, answer)
+        self._resume_reading()
         if self.body is not None:
             self.body.release()
-        if self._half_closed:
-            self.transport.loseConnection()
-            return
-        self._watchdog.set(self.factory.limits.linger)
-        lose_write = getattr(self.transport, "loseWriteConnection", None)
-        if lose_write is not None:
-            lose_write()
+        linger(self.transport, self._watchdog, self.factory.limits, half_closed=lambda: self._half_closed)
 
     def _expired(self) -> None:
         state = self.machine.state
@@ -343,38 +361,29 @@ class Downstream(Protocol):
             self.malformed(Malformed("slow-body", "the request body took too long", status=408))
         elif state is State.IDLE:
             self.machine.fire(Event.TIMED_OUT)
-            self.transport.loseConnection()
+            linger_out(self.transport)
+        elif state in _DISCARDING:
+            linger_out(self.transport)
         elif state is not State.JUDGING:
-            # Lingering, or a client that has not read anything for long: nothing that it would still read is lost.
+            # A client that has not read anything for long.
             self.abort()
 
     # -- tunnels -----------------------------------------------------------------------------------------------
 
-    def _tunnel_open(self, upstream: Any, established: bytes, outcome: Outcome) -> None:
-        if self.gone:
-            outcome.abandoned("the client went away before the tunnel was open")
-            upstream.abortConnection()
-            return
-        outcome.answered(200)
+    def tunnel_opened(self, upstream: Any, established: bytes) -> None:
+        """The tunnel's upstream is connected: say so, and relay bytes."""
+        self._delivery = None
         self.machine.fire(Event.TUNNEL_OPENED)
         self._relay(upstream, established, b"")
-
-    def _tunnel_failed(self, failure: Failure, outcome: Outcome) -> None:
-        answer = outcome.failed(failure.getErrorMessage())
-        self.answer(answer, keep=False)
 
     def _relay(self, upstream: Any, first: bytes, rest: bytes) -> None:
         self._watchdog.stop()
         if self.body is not None:
             self.body.release()
-        early = self._reader.take_rest()
-        if self._reading_paused:
-            self._reading_paused = False
-            self.transport.resumeProducing()
         relay(
             self.transport,
             upstream,
-            to_upstream=early,
+            to_upstream=self._reader.take_rest(),
             to_downstream=first + rest,
             idle_timeout=self.factory.limits.stall,
             clock=self.factory.clock,

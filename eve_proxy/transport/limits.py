@@ -29,6 +29,11 @@ class Limits:
     linger: float = 5.0
     stall: float = 900.0
 
+    def body_wait(self, size: int, spent: float) -> float:
+        """Seconds to wait for the next piece of a body of which ``size`` bytes took ``spent`` seconds so far."""
+        left = self.body_total + size / self.body_rate - spent
+        return max(0.0, min(self.body_gap, left))
+
 
 class BufferAccount:
     """How much all request bodies together may hold in memory (EVE_PROXY_MAX_BUFFERED).

@@ -8,11 +8,13 @@ nobody who waits for the queue to drain.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from socket import MSG_PEEK
+from typing import Any
 
-from twisted.internet.interfaces import ITransport
+from twisted.internet.interfaces import IPullProducer, ITransport
 from twisted.internet.tcp import Connection
+from zope.interface import implementer
 
 # Up to here one copy is cheaper than a scatter/gather call; beyond it a copy of the body is the larger cost.
 _JOIN_BELOW = 64 * 1024
@@ -62,6 +64,40 @@ def still_open(transport: ITransport) -> bool:
     except OSError:
         pass
     return False
+
+
+def unsent(transport: ITransport) -> bool:
+    """Whether bytes are queued that the kernel has not taken yet: the peer does not read as fast as we write."""
+    return bool(getattr(transport, "dataBuffer", b"") or getattr(transport, "_tempDataLen", 0))
+
+
+def when_drained(transport: Any, callback: Callable[[], object]) -> None:
+    """Call ``callback`` once the queue of ``transport``, in which something is ``unsent``, is empty.
+
+    Never, when the connection is lost before. There must be no producer, and a half-close has to wait for the callback:
+    Twisted forgets one that is asked for while a producer is registered.
+    """
+    transport.registerProducer(_Drained(transport, callback), False)
+
+
+@implementer(IPullProducer)
+class _Drained:
+    """A pull producer that has nothing to send: it is asked for more when everything before was sent."""
+
+    def __init__(self, transport: Any, callback: Callable[[], object]) -> None:
+        self._transport = transport
+        self._callback = callback
+        self._registered = False
+
+    def resumeProducing(self) -> None:
+        if not self._registered:  # registering asks at once
+            self._registered = True
+            return
+        self._transport.unregisterProducer()
+        self._callback()
+
+    def stopProducing(self) -> None:
+        pass
 
 
 def set_nodelay(transport: ITransport) -> None:

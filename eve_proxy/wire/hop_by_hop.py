@@ -25,7 +25,8 @@ HOP_BY_HOP: Final = frozenset(
 # Set anew from values on every message we send.
 _REWRITTEN: Final = frozenset((b"content-length", b"expect", b"host"))
 REQUEST_DROPS: Final = HOP_BY_HOP | _REWRITTEN
-RESPONSE_DROPS: Final = HOP_BY_HOP | frozenset((b"content-length",))
+# Host means nothing in a response, but some origins send it.
+RESPONSE_DROPS: Final = HOP_BY_HOP | frozenset((b"content-length", b"host"))
 
 # Proxy-* is for one hop, X-EVE-* is ours alone to say (evidence.md). Both prefixes have six bytes.
 _PREFIX: Final = 6

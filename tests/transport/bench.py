@@ -39,6 +39,29 @@ class ClientTransport(StringTransport):
         pass
 
 
+class SlowTransport(ClientTransport):
+    """What is written stays in its queue until ``drain``, as in a socket whose peer does not read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dataBuffer = b""
+
+    def write(self, data: bytes) -> None:
+        self.dataBuffer += data
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        super().registerProducer(producer, streaming)
+        if not streaming:
+            producer.resumeProducing()
+
+    def drain(self) -> None:
+        """The peer reads everything."""
+        data, self.dataBuffer = self.dataBuffer, b""
+        super().write(data)
+        if self.producer is not None and not self.streaming:
+            self.producer.resumeProducing()
+
+
 class FakeHandle:
     """What the dialler gives back for an exchange."""
 
@@ -140,9 +163,9 @@ class Bench:
         self.outcome = HeardOutcome()
         self.client, self.transport = self.connect()
 
-    def connect(self) -> tuple[Any, ClientTransport]:
+    def connect(self, *, slow: bool = False) -> tuple[Any, Any]:
         client = self.factory.buildProtocol(None)
-        transport = ClientTransport()
+        transport = SlowTransport() if slow else ClientTransport()
         transport.protocol = client
         client.makeConnection(transport)
         return client, transport

@@ -122,3 +122,12 @@ def test_interrupting_a_complete_body_changes_nothing() -> None:
     bench.body.interrupt()
     bench.read()
     assert bench.results[0].size == 0
+
+
+def test_failed_is_not_arrived() -> None:
+    """A body that was refused early is not taken for one that is over: its bytes are still to come."""
+    bench = Bench(declared=1000, limit=100)
+    assert bench.body.complete
+    assert not bench.body.arrived
+    bench.body.finish()
+    assert bench.body.arrived

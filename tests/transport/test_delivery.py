@@ -195,6 +195,19 @@ def test_only_a_matching_101_opens_a_websocket(accept: bytes, opened: bool) -> N
         assert bench.written.startswith(b"upstream error:")
 
 
+def test_a_websocket_opens_after_early_hints() -> None:
+    """An interim response before the 101 does not stand in the relay's way."""
+    bench = begun(UPGRADE)
+    reader = ResponseReader("GET", websocket=True)
+    receiver = bench.dialler.receivers[0]
+    play(receiver, reader.feed(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"))
+    receiver.flush()
+    (head,) = reader.feed(SWITCH % b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+    receiver.upgraded(head, UpstreamEnd(), b"")
+    assert bench.client.machine.state is State.TUNNEL
+    assert b"HTTP/1.1 101 Switching Protocols\r\n" in bench.written
+
+
 def test_two_exchanges_on_one_connection() -> None:
     """Keep-alive carries the next request to its own decision and its own upstream exchange."""
     bench = begun()

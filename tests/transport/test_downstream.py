@@ -103,7 +103,7 @@ def test_malformed_severs_without_destroying_the_answer() -> None:
     assert bench.written.startswith(b"malformed 400")
     assert bench.transport.events == ["half-close"]
     bench.clock.advance(5)
-    assert bench.transport.events == ["half-close", "abort"]
+    assert bench.transport.events == ["half-close", "close"]
     assert bench.site.begun == []
 
 
@@ -294,3 +294,89 @@ def test_body_value() -> None:
     bodies: list[Body] = []
     bench.client.body.read().addCallback(bodies.append)
     assert bodies[0].chunks == (b"hello",)
+
+
+def test_a_pipeline_of_health_checks_does_not_exhaust_the_stack() -> None:
+    """Thousands of requests that are answered at once, in one segment, get an answer each."""
+    bench = Bench()
+    bench.site.script = lambda client, _: client.answer(b"ok.", keep=True)
+    bench.receive(GET * 3000)
+    assert bench.written == b"ok." * 3000
+    assert bench.client.machine.state is State.IDLE
+
+
+def test_answers_do_not_pile_up_for_a_client_that_does_not_read() -> None:
+    """Its next request is decided when the answer before has left; until then it is not read either."""
+    bench = Bench()
+    client, transport = bench.connect(slow=True)
+    bench.site.script = lambda client, _: client.answer(b"ok.", keep=True)
+    client.dataReceived(GET * 50)
+    assert len(bench.site.begun) == 1
+    assert transport.producerState == "paused"
+    for _ in range(49):
+        transport.drain()
+    assert transport.value() == b"ok." * 49
+    transport.drain()
+    assert len(bench.site.begun) == 50
+    assert transport.producerState == "producing"
+    assert client.machine.state is State.IDLE
+
+
+def test_a_client_that_never_reads_its_answer_is_given_up() -> None:
+    """It does not hold its connection for ever, and a request that it sent ahead is not decided."""
+    bench = Bench()
+    client, transport = bench.connect(slow=True)
+    bench.site.script = lambda client, _: client.answer(b"ok.", keep=True)
+    client.dataReceived(GET * 2)
+    bench.clock.advance(900)
+    assert transport.events == ["abort"]
+    client.connectionLost()
+    assert len(bench.site.begun) == 1
+
+
+def test_an_answered_request_whose_body_was_not_read_ends_the_connection() -> None:
+    """The rest of a body is never taken for the next request, however large it says it is."""
+    bench = Bench()
+    bench.site.script = lambda client, _: client.answer(b"ok.", keep=True)
+    bench.receive(POST.replace(b"5", b"99999999"))
+    assert bench.transport.events == ["half-close"]
+    bench.receive(GET)
+    assert len(bench.site.begun) == 1
+
+
+def test_a_long_pipeline_stays_within_the_read_ahead() -> None:
+    """A client that pipelines without pause is slowed down, not refused."""
+    bench = Bench()
+    bench.receive(GET * 1400)
+    assert bench.transport.producerState == "paused"
+    bench.client.answer(b"ok", keep=True)
+    assert bench.transport.producerState == "paused"
+    for _ in range(200):
+        bench.client.answer(b"ok", keep=True)
+    assert bench.transport.producerState == "producing"
+
+
+def test_a_refusal_in_the_middle_of_a_batch_still_lingers_for_a_bounded_time() -> None:
+    """A body whose end comes with the byte that was too much does not leave a connection without a timer."""
+    bench = Bench(max_body=3)
+    chunked = GET.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    def script(client: Any, _: Any) -> None:
+        client.body.read().addErrback(lambda _: client.answer(b"413", keep=False))
+
+    bench.site.script = script
+    bench.receive(chunked)
+    bench.receive(b"5\r\nhello\r\n0\r\n\r\n")
+    assert bench.written == b"413"
+    bench.clock.advance(5)
+    assert bench.transport.events == ["half-close", "close"]
+
+
+def test_client_that_leaves_stops_the_dialling_of_its_tunnel() -> None:
+    """Nobody is connected to on behalf of a client that is gone."""
+    bench = Bench()
+    bench.receive(CONNECT)
+    bench.client.tunnel(permit_of(Mode.TUNNEL), b"200", bench.outcome)
+    bench.client.connectionLost()
+    assert bench.outcome.heard == [("abandoned", "the client went away before the tunnel was open")]
+    assert bench.dialler.tunnels[0][1].called

@@ -11,7 +11,7 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactor, StringTransport
 from zope.interface import implementer
 
-from eve_proxy.transport.sending import is_plain, send, set_nodelay, still_open
+from eve_proxy.transport.sending import is_plain, send, set_nodelay, still_open, unsent, when_drained
 
 
 class FakeSocket:
@@ -216,3 +216,32 @@ def test_still_open() -> None:
         skt.peek = peek
         assert not still_open(conn)
     assert still_open(StringTransport())
+
+
+def test_when_drained_waits_for_the_last_byte() -> None:
+    """Whoever waits for a slow reader goes on when all is sent, once, and may half-close then."""
+    skt = FakeSocket(3)
+    conn = connection(skt)
+    assert not unsent(conn)
+    send(conn, b"hello")
+    assert unsent(conn)
+    heard: list[bytes] = []
+    when_drained(conn, lambda: heard.append(skt.sent))
+    skt.room = 1
+    conn.doWrite()
+    assert (heard, unsent(conn)) == ([], True)
+    skt.room = 100
+    conn.doWrite()
+    assert heard == [b"hello"]
+    assert conn.producer is None
+    assert not unsent(conn)
+
+
+def test_when_drained_is_silent_about_a_lost_connection() -> None:
+    """A client that went away is not waited for any more."""
+    conn = connection(FakeSocket(0))
+    send(conn, b"hello")
+    heard: list[str] = []
+    when_drained(conn, lambda: heard.append("drained"))
+    conn.producer.stopProducing()
+    assert heard == []

@@ -31,6 +31,7 @@ def test_connection_fields_stay_here() -> None:
         assert kept(name, b"A") == [b"A"]
         assert kept(name, b"A", drops=RESPONSE_DROPS) == [b"A"]
     assert kept(b"Host", b"Expect", b"A") == [b"A"]
+    assert kept(b"Host", b"A", drops=RESPONSE_DROPS) == [b"A"]
 
 
 def test_other_fields_travel_as_they_came() -> None:

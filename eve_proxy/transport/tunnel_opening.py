@@ -1,0 +1,52 @@
+"""A permitted tunnel until its upstream is connected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from eve_proxy.model.decision import Permit
+from eve_proxy.transport.delivery import Outcome
+
+if TYPE_CHECKING:
+    from eve_proxy.transport.dialler import Dialler
+    from eve_proxy.transport.downstream import Downstream
+
+
+class TunnelOpening:
+    """Dials; then the client relays, or is told that there is no upstream.
+
+    :param established: the 200 with its certificate.
+    """
+
+    def __init__(self, client: Downstream, established: bytes, outcome: Outcome) -> None:
+        self._client = client
+        self._established = established
+        self._outcome = outcome
+        self._dialling: Deferred[Any] | None = None
+        self._gone = False
+
+    def start(self, dialler: Dialler, permit: Permit) -> None:
+        """Dial."""
+        self._dialling = dialler.tunnel(permit)
+        self._dialling.addCallbacks(self._opened, self._failed)
+
+    def client_gone(self) -> None:
+        """Nobody waits any more: stop dialling."""
+        self._gone = True
+        self._outcome.abandoned("the client went away before the tunnel was open")
+        if self._dialling is not None:
+            self._dialling.cancel()
+
+    def _opened(self, upstream: Any) -> None:
+        if self._gone:
+            upstream.abortConnection()
+            return
+        self._outcome.answered(200)
+        self._client.tunnel_opened(upstream, self._established)
+
+    def _failed(self, failure: Failure) -> None:
+        if not self._gone:
+            self._client.upstream_failed(self._outcome.failed(failure.getErrorMessage()))
