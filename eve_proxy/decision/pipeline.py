@@ -25,7 +25,6 @@ from eve_proxy.interfaces import (
     Race,
 )
 from eve_proxy.model.authority import IPAddress
-from eve_proxy.model.body import Body
 from eve_proxy.model.certificate import DecisionCertificate
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.errors import (
@@ -121,10 +120,10 @@ class Pipeline:
             if source is not None:
                 watch.pause()
                 try:
-                    body = await source.read()
+                    exchange = replace(exchange, body=await source.read())
                 finally:
                     watch.resume()
-                exchange = replace(exchange, body=await self._decoded(body, exchange))
+                exchange = await self._decoded(exchange)
             verdict = _first_refusal(self.body_filters, exchange)
             if verdict is not None:
                 return exchange, verdict
@@ -139,19 +138,38 @@ class Pipeline:
             verdict = verdict_of(error, fail_open=self.fail_open)
             if verdict.pillar is not None and verdict.vector is None:
                 verdict = replace(verdict, governor=self.governor.name)
+        if verdict.outcome is Outcome.FAIL_OPEN:
+            return await self._let_pass(exchange, source, verdict)
         return exchange, verdict
 
-    async def _decoded(self, body: Body, exchange: Exchange) -> Body:
-        encodings = exchange.request.headers.tokens(b"content-encoding")
-        if not encodings or not body.size:
-            return body
+    async def _let_pass(
+        self, exchange: Exchange, source: IBodySource | None, verdict: Verdict
+    ) -> tuple[Exchange, Verdict]:
+        """One judge failed and is passed over (EVE_PROXY_FAIL_CLOSED=0): what the local rules refuse stays refused.
+
+        The body is read all the same: it is what leaves.
+        """
+        refusal = _any_refusal(self.head_filters, exchange)
+        if refusal is None and source is not None and exchange.body is None:
+            try:
+                exchange = replace(exchange, body=await source.read())
+            except (Malformed, BodyInterrupted, Overloaded):
+                raise
+            except Exception as error:  # noqa: BLE001  a body that cannot be had cannot leave either
+                refusal = verdict_of(error, fail_open=False)
+        return exchange, refusal or _any_refusal(self.body_filters, exchange) or verdict
+
+    async def _decoded(self, exchange: Exchange) -> Exchange:
+        encodings, body = exchange.request.headers.tokens(b"content-encoding"), exchange.body
+        if not encodings or body is None or not body.size:
+            return exchange
         if body.size > self.max_content:
-            return body  # the body_limit pre-filter refuses it; nobody needs its content
+            return exchange  # the body_limit pre-filter refuses it; nobody needs its content
         if body.size > INLINE_BYTES:
             content = await self.offload(decode_content, body.content, encodings, self.max_content)
         else:
             content = decode_content(body.content, encodings, self.max_content)
-        return replace(body, content=content)
+        return replace(exchange, body=replace(body, content=content))
 
     async def _record(
         self,
@@ -215,16 +233,32 @@ class Pipeline:
 
 def _first_refusal(filters: Sequence[IPreFilter], exchange: Exchange) -> Verdict | None:
     for prefilter in filters:
-        try:
-            verdict = prefilter.examine(exchange)
-        except Exception as error:
-            raise JudgingFailed(f"pre-filter {prefilter.name} failed: {type(error).__name__}") from error
-        if verdict is None:
-            continue
-        if not isinstance(verdict, Verdict) or verdict.outcome is not Outcome.BLOCK:
-            raise JudgingFailed(f"pre-filter {prefilter.name} answered something else than a refusal")
-        return verdict
+        verdict = _refusal(prefilter, exchange)
+        if verdict is not None:
+            return verdict
     return None
+
+
+def _any_refusal(filters: Sequence[IPreFilter], exchange: Exchange) -> Verdict | None:
+    """As ``_first_refusal``, but a filter that fails does not silence the ones behind it."""
+    for prefilter in filters:
+        try:
+            verdict = _refusal(prefilter, exchange)
+        except JudgingFailed:
+            continue
+        if verdict is not None:
+            return verdict
+    return None
+
+
+def _refusal(prefilter: IPreFilter, exchange: Exchange) -> Verdict | None:
+    try:
+        verdict = prefilter.examine(exchange)
+    except Exception as error:
+        raise JudgingFailed(f"pre-filter {prefilter.name} failed: {type(error).__name__}") from error
+    if verdict is not None and (not isinstance(verdict, Verdict) or verdict.outcome is not Outcome.BLOCK):
+        raise JudgingFailed(f"pre-filter {prefilter.name} answered something else than a refusal")
+    return verdict
 
 
 def _from_governor(verdict: object) -> Verdict:

@@ -429,7 +429,43 @@ def test_exception_at_any_port_never_ends_in_allow(where: str, error: Exception,
     except type(error):
         assert where in ("resolver", "address")
         return
-    opened = fail_open and where in ("head", "body", "governor", "source")
+    opened = fail_open and where in ("head", "body", "governor")
     assert (decision.permit is not None) is opened
     if decision.permit is not None:
         assert bench.only.to_dict()["verdict"] == "fail_open"
+
+
+BROKEN = FakeFilter(ValueError("a defect"), name="broken")
+
+
+def test_fail_open_does_not_silence_the_rules_behind_a_broken_one() -> None:
+    """EVE_PROXY_FAIL_CLOSED=0 passes over a filter that fails, never over what another one refuses."""
+    listed = FakeFilter(refuse("blocklist", "listed"), name="blocklist")
+    for places in ({"head": (BROKEN, listed)}, {"head": (BROKEN,), "body": (listed,)}, {"body": (BROKEN, listed)}):
+        bench = Bench(fail_open=True, **places)  # type: ignore[arg-type]
+        decision = bench.decide(source=FakeBody(b"x"))
+        assert decision.permit is None
+        assert decision.verdict.vector == "blocklist"
+        assert bench.resolver.asked == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_fail_open_sends_the_whole_body(late: bool) -> None:
+    """A failure before the body was read does not send the request without it."""
+    bench = Bench(fail_open=True)
+    slow = FakeFilter(name="slow")
+    slow.answer = lambda: bench.clock.advance(60)
+    bench.head = (slow if late else BROKEN,)
+    decision = bench.decide(source=FakeBody(b"payload"))
+    assert decision.verdict.outcome is Outcome.FAIL_OPEN
+    assert decision.exchange.body is not None
+    assert decision.exchange.body.content == b"payload"
+    assert bench.only.to_dict()["request"]["body_bytes"] == 7
+
+
+def test_fail_open_keeps_the_bound_of_the_body() -> None:
+    """Neither does it let a body out that is too large to be looked at."""
+    bench = Bench(fail_open=True, head=(BROKEN,))
+    decision = bench.decide(source=FakeBody(failure=BodyTooLarge("too large")))
+    assert decision.permit is None
+    assert decision.verdict.status == 413
