@@ -64,10 +64,10 @@ _REMOVING = _any(
 _NOISE = _any(
     r"""
     ampersands? asterisks? bars? between blanks? brackets? breaks? bullets? carets? characters? (?:semi)?colons?
-    commas? dash\w* delimit\w+ digits? dollars? dots? emojis? equals? fillers? full_stops? gaps? hash\w* hyphens?
-    junk letters? marks? newlines? noise numbers? numerals? padding parenthes\w+ percents? periods? pipes? plus\w*
-    punctuation quot\w+ separat\w+ signs? (?:back)?slash\w* spac(?:e|es|ing) stars? symbols? tildes? underscores?
-    vowels? whitespaces? ["'`(][^"'`\n)]{1,12}["'`)] [x-z]s? [^\w\s]{1,3}
+    commas? dash\w* delimit\w+ digits? dollars? dots? emojis? equals? fillers? formatting full_stops? gaps?
+    hash\w* html hyphens? junk letters? marks? markup newlines? noise numbers? numerals? padding parenthes\w+ percents?
+    periods? pipes? plus\w* punctuation quot\w+ separat\w+ signs? (?:back)?slash\w* spac(?:e|es|ing) stars?
+    symbols? tags? tildes? underscores? vowels? whitespaces? ["'`(][^"'`\n)]{1,12}["'`)] [x-z]s? [^\w\s]{1,3}
     """
 )
 # A blank or a colon first: x.join(a) is no prose.
@@ -81,6 +81,9 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
         rb"\bspell\w*\b|\bconcatenat\w*\b",
         rb"\b[a-z0-9]{1,2}(?: then | plus | and then )[a-z0-9]{1,2}\b|\bfollowed by\b|\bput together\b",
         rb"\b(?:pieces?|parts?|fragments?|chunks?|halves|syllables?|segments?) (?:of|form|make|spell|give|add up)\b",
+        rb"\b(?:first|second|third|last|other|next) (?:bit|piece|part|half|fragment|chunk|syllable)\b",
+        rb"\bin (?:bits|pieces)\b",
+        rb"(?:^|[^.\w])(?:concat(?:enate)?|strcat|join|merge|append) ?\(\w+ ?, ?\w",
         rb"\bwhat (?:word|do you get)\b|\bno spaces?\b",
     ),
     Cue.CODE: (

@@ -38,7 +38,12 @@ _OPTIONS.never_capture = True
 
 
 def assembled_in_order(vocabulary: Vocabulary, text: bytes, streams: tuple[bytes, ...], cues: Cue) -> bool:
-    """True when a term stands in one of the ``streams`` of ``text``, cut where nobody cuts it innocently."""
+    """True when a term stands in one of the ``streams`` of ``text``, cut where nobody cuts it innocently.
+
+    Words that belong apart count when they are all of the literals of an expression (``"nerve " + "agent"``).
+    """
+    if vocabulary.literals is not None and vocabulary.literals.search(text) is not None:
+        return True
     looked_at: set[tuple[bytes, ...]] = set()
     for fragments in chain.from_iterable(map(vocabulary.cuts_in, streams)):
         if fragments not in looked_at:

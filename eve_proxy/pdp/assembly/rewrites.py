@@ -22,6 +22,7 @@ from eve_proxy.pdp.assembly.words import unusual
 _MOST_MATCHES: Final = 16
 _MOST_RULES: Final = 8
 _MOST_ALONE: Final = 3
+_MOST_TAGS: Final = 256
 _MOST_LONG_TOKENS: Final = 1024
 _STRIDES: Final = (2, 3, 4)
 _LONGEST_STRIDED: Final = 4 * 64
@@ -52,6 +53,8 @@ _CALL = re2.compile(
     rb"(?:\)?[. ]*join\(|[ ]*,[ ]*)?[\"'`]?([^\"'`\n)]{0,6})",
     _OPTIONS,
 )
+# <b>, </i>, <br/>
+_TAG = re2.compile(rb"</?[a-z][^<>\n]{0,200}>", _OPTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,8 @@ def assembled_by_rewriting(vocabulary: Vocabulary, text: bytes, tokens: list[byt
 
 def _stripped(text: bytes, rules: tuple[tuple[bytes, bytes], ...]) -> Iterator[bytes]:
     yield text.translate(TO_GAPS, _DIGITS)
+    if 1 < text.count(b"<") <= _MOST_TAGS:
+        yield _TAG.sub(b"", text).translate(TO_GAPS)
     rewritten = text
     for old, new in rules:
         if old in text:
