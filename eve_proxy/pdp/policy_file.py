@@ -152,7 +152,7 @@ def _match(reader: PolicyReader, where: str, value: Any) -> Match:
         ports=None if ports is None else frozenset(ports),
         path=reader.pattern(f"{where}.path", match.get("path")),
         headers=tuple([
-            (name.lower().encode("utf-8", "replace"), reader.pattern(f"{where}.headers.{name}", pattern or ""))
+            (name.lower().encode("utf-8", "replace"), reader.required_pattern(f"{where}.headers.{name}", pattern))
             for name, pattern in headers.items()
         ]),
         body=reader.pattern(f"{where}.body", match.get("body")),

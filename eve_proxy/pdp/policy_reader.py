@@ -99,8 +99,10 @@ class PolicyReader:
 
     def pattern(self, where: str, value: Any) -> Any:
         """A compiled RE2 pattern over bytes, None when absent."""
-        if value is None:
-            return None
+        return None if value is None else self.required_pattern(where, value)
+
+    def required_pattern(self, where: str, value: Any) -> Any:
+        """As ``pattern``; absent is a fault."""
         if not isinstance(value, str):
             self.fault(where, "must be a pattern in quotes")
             return None

@@ -67,7 +67,7 @@ _NOISE = _any(
     commas? dash\w* delimit\w+ digits? dollars? dots? emojis? equals? fillers? formatting full_stops? gaps?
     hash\w* html hyphens? junk letters? marks? markup newlines? noise numbers? numerals? padding parenthes\w+ percents?
     periods? pipes? plus\w* punctuation quot\w+ separat\w+ signs? (?:back)?slash\w* spac(?:e|es|ing) stars?
-    symbols? tags? tildes? underscores? vowels? whitespaces? ["'`(][^"'`\n)]{1,12}["'`)] [x-z]s? [^\w\s]{1,3}
+    symbols? tags? tildes? underscores? vowels? whitespaces? ["'`(][^"'`\n)]{1,12}["'`)] [x-z]s? [a-z]'s [^\w\s]{1,3}
     """
 )
 # A blank or a colon first: x.join(a) is no prose.

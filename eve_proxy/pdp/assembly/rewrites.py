@@ -104,18 +104,23 @@ def assembled_by_rewriting(vocabulary: Vocabulary, text: bytes, tokens: list[byt
 
 
 def _stripped(text: bytes, rules: tuple[tuple[bytes, bytes], ...]) -> Iterator[bytes]:
-    yield text.translate(TO_GAPS, _DIGITS)
+    yield _gapped(text.translate(None, _DIGITS))
     if 1 < text.count(b"<") <= _MOST_TAGS:
-        yield _TAG.sub(b"", text).translate(TO_GAPS)
+        yield _gapped(_TAG.sub(b"", text))
     rewritten = text
     for old, new in rules:
         if old in text:
             rewritten = rewritten.replace(old, new)
             # Each alone as well, unless there are many: one of two may be a decoy.
             if 1 < len(rules) <= _MOST_ALONE:
-                yield text.replace(old, new).translate(TO_GAPS)
+                yield _gapped(text.replace(old, new))
     if rewritten is not text:
-        yield rewritten.translate(TO_GAPS)
+        yield _gapped(rewritten)
+
+
+def _gapped(text: bytes) -> bytes:
+    # Gaps are not made one space each: that would take a list of tokens, and only uncut terms are looked for here.
+    return b" " + text.translate(TO_GAPS) + b" "
 
 
 def _initials(text: bytes) -> Iterator[bytes]:

@@ -1,0 +1,55 @@
+"""Texts in comparison form, cut into windows."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eve_proxy.pdp.assembly.windows import OVERLAP, SIZE, is_binary, plain, stream_of, tokens_of, windows
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("CY\u2013an\u00adide", b"cy-an-ide"),
+        ("\u201cCy\u201d", b'"cy"'),
+        ("c\u200by", b"c*y"),
+        ("c\U0001f525y", b"c*"),
+        ("Ж", "ж".encode()),
+    ],
+)
+def test_typography_is_made_plain(text: str, form: bytes) -> None:
+    """Curly quotes, long dashes, invisible characters and emoji separate as their plain relatives do."""
+    assert plain(text.encode()).startswith(form)
+
+
+def test_letters_next_to_an_emoji_stay_letters() -> None:
+    """An emoji between two letters is a gap, not a letter."""
+    assert tokens_of(plain("c\U0001f525y".encode(), ascii_only=True)) == [b"c", b"y"]
+
+
+def test_a_short_text_is_one_window() -> None:
+    """Ordinary bodies are judged as a whole."""
+    assert list(windows(b"Abc")) == [b"abc"]
+
+
+@given(st.integers(SIZE - 50, 3 * SIZE), st.integers(0, 3 * SIZE))
+def test_what_is_shorter_than_the_overlap_is_in_one_window(length: int, place: int) -> None:
+    """Nothing falls between two windows."""
+    place = min(place, length)
+    mark = b"!" * OVERLAP
+    text = b"." * place + mark + b"." * (length - place)
+    assert any(mark in window for window in windows(text))
+    assert all(len(window) <= SIZE for window in windows(text))
+
+
+def test_a_stream_has_one_space_around_every_token() -> None:
+    """Patterns rely on it."""
+    assert stream_of(tokens_of(b"a--b,c ")) == b" a b c "
+
+
+def test_binary_data_is_told_from_text() -> None:
+    """A picture is not read as prose."""
+    assert is_binary(bytes(range(256)))
+    assert not is_binary(b"text\twith\r\nlines")

@@ -1,0 +1,73 @@
+"""What bodies of any type say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eve_proxy.pdp.reading import full_text, glance, percent_decoded
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def lines(value: object) -> list[str]:
+    return full_text(json.dumps(value).encode(), b"application/json").decode().splitlines()
+
+
+def test_short_members_read_like_assignments_and_long_ones_like_text() -> None:
+    """A reader of the text sees names where they matter."""
+    assert lines({"a": "cy", "n": 3, "t": "x" * 65, "l": ["p"]}) == ['a = "cy"', "n = 3", "x" * 65, 'l = "p"']
+
+
+def test_members_of_one_name_follow_each_other_at_the_end() -> None:
+    """messages[0].content and messages[1].content become neighbours."""
+    messages = [{"role": "user", "content": "one"}, {"role": "user", "content": "two"}]
+    assert lines(messages)[4:] == ['"user"', '"user"', '"one"', '"two"']
+
+
+def test_a_repeated_member_is_read_every_time() -> None:
+    """A duplicate key hides nothing, whichever of the two the recipient takes."""
+    assert full_text(b'{"a": "cy", "a": "x"}', b"").splitlines()[:2] == [b'a = "cy"', b'a = "x"']
+
+
+@given(JSON)
+def test_every_string_is_in_the_text(value: object) -> None:
+    """Nothing in a JSON body goes unread, at any depth."""
+    text = full_text(json.dumps(value).encode(), b"application/json").decode("utf-8", "replace")
+
+    def check(item: object) -> None:
+        if isinstance(item, str):
+            assert item.encode("utf-8", "replace").decode() in text or not isinstance(value, (dict, list))
+        elif isinstance(item, list):
+            list(map(check, item))
+        elif isinstance(item, dict):
+            list(map(check, item.values()))
+
+    check(value)
+
+
+@pytest.mark.parametrize("body", [b'{"a": ', b"[" * 100_000, b'{"a": 1} {"b": 2}', b"\xff\xfe", b""])
+def test_what_is_not_json_is_read_as_it_stands(body: bytes) -> None:
+    """Broken, nested without end, or several documents: it is still looked at."""
+    assert full_text(body, b"application/json") == body
+
+
+def test_escapes_are_undone_where_json_is_not_parsed() -> None:
+    """A cheap look is not fooled by escapes."""
+    assert glance(b'{"a": "x\\ny \\u006aoin \\"z\\""', b"") == b'{"a": "x\ny join "z""'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [(b"a+b%20c%3Dd", b"a b c=d"), (b"%e2%82%ac", b"\xe2\x82\xac"), (b"x=1", b"x=1")]
+)
+def test_forms_are_percent_decoded(text: bytes, said: bytes) -> None:
+    """Forms are read as they are meant."""
+    assert percent_decoded(text) == said
+    assert full_text(text, b"application/x-www-form-urlencoded; charset=utf-8") == said
