@@ -101,7 +101,9 @@ class Pipeline:
             return decision
         if not DIALS[exchange.route]:
             return decision
-        return await self._locate(replace(decision, exchange=leaving), watch.elapsed, decision.certificate)
+        if leaving is not exchange:
+            decision = replace(decision, exchange=leaving)
+        return await self._locate(decision, watch.elapsed, decision.certificate)
 
     async def refuse(self, exchange: Exchange, verdict: Verdict) -> Decision:
         """Certify a refusal that an entry point made before there was anything to judge (client, overload)."""
@@ -120,7 +122,7 @@ class Pipeline:
             if source is not None:
                 watch.pause()
                 try:
-                    exchange = replace(exchange, body=await source.read())
+                    exchange = exchange.with_body(await source.read())
                 finally:
                     watch.resume()
                 exchange = await self._decoded(exchange)
@@ -152,7 +154,7 @@ class Pipeline:
         refusal = _any_refusal(self.head_filters, exchange)
         if refusal is None and source is not None and exchange.body is None:
             try:
-                exchange = replace(exchange, body=await source.read())
+                exchange = exchange.with_body(await source.read())
             except (Malformed, BodyInterrupted, Overloaded):
                 raise
             except Exception as error:  # noqa: BLE001  a body that cannot be had cannot leave either
@@ -169,7 +171,7 @@ class Pipeline:
             content = await self.offload(decode_content, body.content, encodings, self.max_content)
         else:
             content = decode_content(body.content, encodings, self.max_content)
-        return replace(exchange, body=replace(body, content=content))
+        return exchange.with_body(replace(body, content=content))
 
     async def _record(
         self,
@@ -219,7 +221,8 @@ class Pipeline:
             return await self._record(
                 exchange, refusal, latency, certificate_id=second, parent=certificate.certificate_id
             )
-        return replace(decision, permit=permit_for(exchange, decision.verdict, certificate, addresses))
+        permit = permit_for(exchange, decision.verdict, certificate, addresses)
+        return Decision(exchange=exchange, verdict=decision.verdict, certificate=certificate, permit=permit)
 
     def _refused_address(self, addresses: tuple[IPAddress, ...], port: int) -> Verdict | None:
         if not addresses:

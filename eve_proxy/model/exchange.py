@@ -54,3 +54,19 @@ class Exchange:
     coverage: Coverage
     parent: str | None = None
     body: Body | None = None
+
+    def with_body(self, body: Body) -> Exchange:
+        """The same exchange, its body read. Spelled out: ``dataclasses.replace`` takes twice as long."""
+        return Exchange(
+            id=self.id,
+            route=self.route,
+            request=self.request,
+            peer=self.peer,
+            peer_port=self.peer_port,
+            org_id=self.org_id,
+            caller=self.caller,
+            received_at=self.received_at,
+            coverage=self.coverage,
+            parent=self.parent,
+            body=body,
+        )
