@@ -56,7 +56,8 @@ def descriptors(sidecar: Sidecar) -> int:
 # -- memory ----------------------------------------------------------------------------------------------------
 
 
-def test_a_stalled_reader_of_one_gibibyte(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("route", "size"), [("GET", GIB), ("CONNECT", 256 * MIB)])
+def test_a_stalled_reader(tmp_path: Path, route: str, size: int) -> None:
     """A client that stops reading stops the origin: memory stays bounded, and all of it arrives later, unharmed."""
     sent = {"bytes": 0}
     pattern = os.urandom(MIB)
@@ -64,8 +65,8 @@ def test_a_stalled_reader_of_one_gibibyte(tmp_path: Path) -> None:
 
     def stream(connection: socket.socket, arrival: Arrival) -> None:
         read_request(connection, arrival)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % GIB)
-        for number in range(GIB // MIB):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        for number in range(size // MIB):
             block = number.to_bytes(8, "big") + pattern[8:]
             digest.update(block)
             connection.sendall(block)
@@ -75,9 +76,10 @@ def test_a_stalled_reader_of_one_gibibyte(tmp_path: Path) -> None:
         assert get(sidecar, "10.0.0.1").status == 451  # warm
         before = peak = resident(sidecar)
         with sidecar.connect(timeout=60) as client:
+            if route == "CONNECT":
+                client.sendall(connect_head(origin.netloc))
+                assert read_head(client).startswith(b"HTTP/1.1 200 ")
             client.sendall(get_head(origin.netloc))
-            head = client.recv(65536, socket.MSG_PEEK)
-            assert head.startswith(b"HTTP/1.1 200 ")
             for _ in range(30):
                 pause(0.1)
                 peak = max(peak, resident(sidecar))
@@ -87,7 +89,8 @@ def test_a_stalled_reader_of_one_gibibyte(tmp_path: Path) -> None:
 
             received, got = hashlib.sha1(), 0
             buffer = bytearray(4 * MIB)
-            rest = read_head(client).partition(b"\r\n\r\n")[2]
+            head, _, rest = read_head(client).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
             received.update(rest)
             got += len(rest)
             while count := client.recv_into(buffer):
@@ -95,7 +98,7 @@ def test_a_stalled_reader_of_one_gibibyte(tmp_path: Path) -> None:
                 got += count
                 if got % (64 * MIB) < count:
                     peak = max(peak, resident(sidecar))
-        assert got == GIB
+        assert got == size
         assert received.digest() == digest.digest()
         assert peak - before < 64 * MIB
 
@@ -228,6 +231,31 @@ def test_a_flood_of_strangers_does_not_fill_the_disk(tmp_path: Path, origin: Ori
     told = sidecar.records()[-2]["record"]
     assert (told["count"], told["peers"]) == (flood - 10, {"127.0.0.1": flood - 10})
     assert verify(sidecar.journal)[0] == WHOLE
+
+
+class Unread(Sidecar):
+    """A sidecar whose output nobody reads once it listens."""
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if match := self._pattern.search(line):
+                self.match = match
+                break
+        self._ready.set()
+
+
+def test_a_log_that_nobody_reads(tmp_path: Path, origin: Origin) -> None:
+    """When the collector of the log stalls, requests are decided and recorded all the same."""
+    count = 400
+    sidecar = Unread(tmp_path)
+    try:
+        for _ in range(count):
+            answer = get(sidecar, origin)
+            assert (answer.status, answer.seconds < 1.0) == (200, True)
+        assert len(sidecar.decisions()) == count
+    finally:
+        sidecar.kill()
 
 
 # -- destinations ----------------------------------------------------------------------------------------------
