@@ -97,13 +97,14 @@ class Pipeline:
             except (NotUnderstood, UnicodeError):
                 verdict = replace(verdict, outcome=Outcome.BLOCK, obligations=(), reason="modification not understood")
         decision = await self._record(exchange, verdict, watch.elapsed, record=record)
-        if PERMITS[decision.verdict.outcome] is not True or decision.certificate is None:
+        certificate = decision.certificate
+        if PERMITS[decision.verdict.outcome] is not True or certificate is None:
             return decision
         if not DIALS[exchange.route]:
             return decision
         if leaving is not exchange:
             decision = replace(decision, exchange=leaving)
-        return await self._locate(decision, watch.elapsed, decision.certificate)
+        return await self._locate(decision, watch.elapsed, certificate)
 
     async def refuse(self, exchange: Exchange, verdict: Verdict) -> Decision:
         """Certify a refusal that an entry point made before there was anything to judge (client, overload)."""
