@@ -1,0 +1,206 @@
+"""The request path in one process, without sockets, disk or threads: a number that a busy machine hardly disturbs.
+
+    python benchmarks/request_path.py [--profile]
+
+The daemon's own parts, composed as the daemon composes them, between transports that answer at once. What is left is
+the work of the interpreter, in CPU microseconds (the best of many rounds) and in bytecodes, which are the same on
+every machine and in every run: look at them first when a change is meant to make a request cheaper. ``--profile``
+adds the functions that execute most of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+
+from eve_proxy.audit.opening import open_journal
+from eve_proxy.composition import SystemClock, SystemEntropy, compose, configure
+from eve_proxy.signing.hmac_key import HmacSigner
+
+ROUNDS, REQUESTS = 20, 300
+ORIGIN, GOVERNOR, OURS = 40000, 40001, 3128
+FIELDS = (
+    b"Host: 127.0.0.1:40000\r\nUser-Agent: benchmark/1\r\nAccept: */*\r\n"
+    b"Authorization: Bearer 0123456789abcdef0123456789abcdef\r\n"
+)
+BODY = b'{"model": "m-1", "messages": [{"role": "user", "content": "' + b"four small words " * 116 + b'"}]}'
+POST = b"POST http://127.0.0.1:40000/v1/messages HTTP/1.1\r\n%bContent-Type: application/json\r\n" % FIELDS
+POST += b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+GET = b"GET http://127.0.0.1:40000/v1/messages HTTP/1.1\r\n%b\r\n" % FIELDS
+
+
+def answer(body: bytes) -> bytes:
+    """What nginx says around ``body``."""
+    head = b"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Tue, 24 Nov 2026 11:17:36 GMT\r\nConnection: keep-alive\r\n"
+    return head + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+class Wire:
+    """A transport whose peer, if it is given one, answers each write with the same bytes.
+
+    :ivar written: what was written last.
+    """
+
+    disconnecting = False
+
+    def __init__(self, loop: Loop, here: int, there: int, says: bytes | None = None) -> None:
+        self._loop = loop
+        self._ends = IPv4Address("TCP", "127.0.0.1", here), IPv4Address("TCP", "127.0.0.1", there)
+        self._says = says
+        self.protocol: Any = None
+        self.written = b""
+
+    def getHost(self) -> IPv4Address:
+        return self._ends[0]
+
+    def getPeer(self) -> IPv4Address:
+        return self._ends[1]
+
+    def write(self, data: bytes) -> None:
+        self.written = data
+        if self._says is not None:
+            self._loop.due.append((self.protocol.dataReceived, self._says))
+
+    def ignore(self, *_: object) -> None:
+        """Producers, pauses and socket options change nothing here."""
+
+    setTcpNoDelay = registerProducer = unregisterProducer = pauseProducing = resumeProducing = ignore
+
+
+class Loop(Clock):
+    """A reactor that connects at once and whose peers are nginx and a governor.
+
+    :ivar due: what happens next.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.due: list[tuple[Callable[[Any], None], Any]] = []
+        self._port = 50000
+
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None) -> None:
+        said = b"x" * 200 if port == ORIGIN else b'{"decision":{"status":"ALLOWED"}}'
+        self._port += 1
+        wire = Wire(self, self._port, port, answer(said))
+        wire.protocol = factory.buildProtocol(wire.getPeer())
+        self.due.append((wire.protocol.makeConnection, wire))
+
+    def run(self) -> None:
+        while self.due:
+            call, argument = self.due.pop()
+            call(argument)
+
+
+def at_once(function: Callable[..., Any], *arguments: Any) -> Deferred[None]:
+    """The committer, without its disk and thread."""
+    return succeed(None)
+
+
+def daemon(folder: Path, governance: str) -> Callable[[bytes], bytes]:
+    """A function that sends one request on a kept connection and gives back the answer."""
+    loop = Loop()
+    config, plugins = configure(
+        {
+            "JWT_SECRET_KEY": "the secret of a benchmark, 32 and more",
+            "EVE_PROXY_HOST": "127.0.0.1",
+            "EVE_PROXY_AUDIT_LOG": str(folder / "journal.jsonl"),
+            "EVE_PROXY_ALLOWED_NETWORKS": "127.0.0.0/8",
+            "EVE_PROXY_GOVERNANCE_URL": governance,
+        }
+    )
+    journal = open_journal(
+        config.audit_log,
+        signer=HmacSigner(config.hmac_secret.reveal()),
+        org_id=config.org_id,
+        clock=SystemClock(),
+        entropy=SystemEntropy(),
+        offload=at_once,
+        reactor_clock=loop,
+    )
+    parts = compose(
+        config, reactor=loop, journal=journal, own_ports={OURS}, plugins=plugins, write_line=lambda line: None
+    )
+    client = Wire(loop, OURS, 49000)
+    protocol = parts.factory.buildProtocol(None)
+    protocol.makeConnection(client)  # type: ignore[no-untyped-call]
+
+    def ask(request: bytes) -> bytes:
+        protocol.dataReceived(request)
+        loop.run()
+        return client.written
+
+    return ask
+
+
+def microseconds(ask: Callable[[bytes], bytes], request: bytes) -> float:
+    """CPU per request in the best round."""
+    best = float("inf")
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        for _ in range(REQUESTS):
+            ask(request)
+        best = min(best, (time.process_time() - started) / REQUESTS)
+    return best * 1e6
+
+
+def bytecodes(ask: Callable[[bytes], bytes], request: bytes, times: int = 20) -> Counter[str]:
+    """Bytecodes per request by function."""
+    counted: Counter[str] = Counter()
+
+    def enter(frame: FrameType, event: str, argument: Any) -> Any:
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        code = frame.f_code
+        name = f"{'/'.join(Path(code.co_filename).parts[-3:])}: {code.co_name}"
+
+        def step(frame: FrameType, event: str, argument: Any) -> Any:
+            if event == "opcode":
+                counted[name] += 1
+            return step
+
+        return step
+
+    sys.settrace(enter)
+    try:
+        for _ in range(times):
+            ask(request)
+    finally:
+        sys.settrace(None)
+    return Counter({name: count // times for name, count in counted.items()})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profile", action="store_true", help="name the functions behind the bytecodes")
+    arguments = parser.parse_args()
+    print(f"Python {platform.python_version()}, best of {ROUNDS} rounds of {REQUESTS} requests")
+    for title, governance, request in (
+        ("governed POST 2 KiB", f"http://127.0.0.1:{GOVERNOR}", POST),
+        ("plain GET 200 B", "embedded", GET),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            ask = daemon(Path(folder), governance)
+            for _ in range(REQUESTS):
+                said = ask(request)
+            assert said.startswith(b"HTTP/1.1 200 "), said
+            assert b"X-EVE-Decision-Cert: " in said, said
+            spent, counted = microseconds(ask, request), bytecodes(ask, request)
+        print(f"{title}: {spent:.0f} µs of CPU, {counted.total():,} bytecodes")
+        if arguments.profile:
+            for name, count in counted.most_common(40):
+                print(f"  {count:5} {name}")
+
+
+if __name__ == "__main__":
+    main()
