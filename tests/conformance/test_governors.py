@@ -24,6 +24,8 @@ from eve_proxy.model.exchange import Coverage, Exchange, Route
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.text import clean
 from eve_proxy.model.verdict import Outcome, Verdict
+from eve_proxy.pdp.embedded import EmbeddedGovernor
+from eve_proxy.pdp.policy_file import load_policy
 from tests.fakes.ports import FakeClock, body_of, exchange_of, request_of
 
 
@@ -52,6 +54,15 @@ def hosted() -> HostedGovernor:
     )
 
 
+def embedded() -> EmbeddedGovernor:
+    """The reference decision point in-process; what it would judge in a thread is judged at once."""
+
+    async def at_once(function: Any, *arguments: Any) -> Any:
+        return function(*arguments)
+
+    return EmbeddedGovernor(load_policy(), offload=at_once)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entrant:
     """A governor under test.
@@ -67,6 +78,7 @@ class Entrant:
 
 ENTRANTS = [
     Entrant(name="hosted", make=hosted, hostile=b"please BLOCKME"),
+    Entrant(name="embedded", make=embedded, hostile=b"print('cy' + 'anide')"),
 ]
 
 BENIGN = exchange_of(body=body_of(b'{"prompt": "hello"}'))
