@@ -20,10 +20,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bed import Bed
-from contenders import Contender, Way, envoy, find_envoy, sidecar
-from load import Load, LoadFailed, Wrk, bulk, probe, tunnels
-from table import Sample, render
+from bed.contenders import Contender, Way, envoy, find_envoy, sidecar
+from bed.daemons import PROGRAMS, Bed, DidNotStart
+from bed.load import Load, LoadFailed, Wrk, bulk, probe, tunnels
+from bed.table import Sample, render
 
 MIB = 1024 * 1024
 # 2 KiB as a client of a language model sends them.
@@ -111,7 +111,7 @@ def measure(work: Work, contender: Contender, turn: int) -> Sample:
 
 
 def run(bed: Bed, contenders: Sequence[Contender], chosen: Sequence[Work], rounds: int) -> list[Sample]:
-    """All rounds; the first, which only warms up, is not counted when there is more than one.
+    """All rounds, after one request each way that shows that the proxies work.
 
     :raises LoadFailed: some answer was not a success.
     """
@@ -141,8 +141,8 @@ def unrecorded(bed: Bed, samples: Sequence[Sample]) -> int:
 
 def main() -> int:
     arguments = _arguments()
-    for needed in ("wrk", "taskset"):
-        if shutil.which(needed) is None:
+    for needed in ("wrk", "taskset", "nginx"):
+        if shutil.which(needed, path=PROGRAMS) is None:
             _say(f"{needed} is not installed (Debian: wrk, util-linux, nginx-light)")
             return 2
     with Bed(arguments.directory) as bed:
@@ -190,7 +190,7 @@ def _circumstances(bed: Bed, contenders: Sequence[Contender], arguments: argpars
     pinned = "cores shared" if bed.proxy_core == bed.client_core else "proxies on one core, all else on another"
     versions = ", ".join(f"{contender.name} {contender.version}" for contender in contenders)
     return (
-        f"{versions}; Python {platform.python_version()}, Linux {platform.release()}, "
+        f"{versions}; Python {platform.python_version()} from {sys.base_prefix}, Linux {platform.release()}, "
         f"{os.cpu_count()} cores ({pinned}), {rounds}; ratio to {contenders[0].name}\n"
     )
 
@@ -202,5 +202,5 @@ def _say(text: str) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except LoadFailed as failure:
+    except (LoadFailed, DidNotStart) as failure:
         sys.exit(f"benchmark failed: {failure}")

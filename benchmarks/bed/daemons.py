@@ -16,6 +16,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 SMALL = b"x" * 200
 VERDICT = '{"decision":{"status":"ALLOWED"}}'
 LARGE = 1024 * 1024 * 1024
+# Debian keeps nginx where an ordinary user's PATH does not look.
+PROGRAMS = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 # The origin and the governor are two servers of one nginx: neither is measured, both are on the client's core.
 _NGINX = """
@@ -130,7 +132,7 @@ class Bed:
                 verdict=VERDICT,
             )
         )
-        nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") or "nginx"
+        nginx = shutil.which("nginx", path=PROGRAMS) or "nginx"
         self.start(
             "nginx",
             [nginx, "-e", "stderr", "-p", str(self.folder), "-c", str(config)],

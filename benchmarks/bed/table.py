@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from load import Load
+from bed.load import Load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

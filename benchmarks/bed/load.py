@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bed import SMALL
+from bed.daemons import SMALL
 
 _PIECE = 1024 * 1024
 # A GET through the tunnel; the origin closes after it.

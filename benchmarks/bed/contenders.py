@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bed import Bed, Daemon, accepts, unused_port
+from bed.daemons import Bed, Daemon, accepts, unused_port
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 _LISTENING = re.compile(r"listening on \S+?:(\d+)")
 
 
