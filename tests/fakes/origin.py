@@ -33,6 +33,7 @@ class Origin:
         self.host = host
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
+        self._probes: dict[int, threading.Event] = {}
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -50,6 +51,18 @@ class Origin:
         """Every byte of every connection."""
         return b"".join(bytes(arrival.data) for arrival in self.arrivals)
 
+    def reached(self) -> int:
+        """How many connections were made so far, those that the kernel holds ready included.
+
+        A connection of its own is accepted after all of them: nothing that was made before goes unnoticed.
+        """
+        with socket.socket(self._listener.family) as probe:
+            probe.bind((self.host, 0))
+            through = self._probes[probe.getsockname()[1]] = threading.Event()
+            probe.connect((self.host, self.port))
+            assert through.wait(10)
+        return len(self.arrivals)
+
     def close(self) -> None:
         """Stop listening and reset what is open."""
         self._listener.close()
@@ -65,9 +78,13 @@ class Origin:
     def _accept(self) -> None:
         while True:
             try:
-                connection, _ = self._listener.accept()
+                connection, peer = self._listener.accept()
             except OSError:
                 return
+            if probe := self._probes.pop(peer[1], None):
+                connection.close()
+                probe.set()
+                continue
             arrival = Arrival()
             self.arrivals.append(arrival)
             self._open.append(connection)

@@ -43,7 +43,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def refused_and_not_ready(sidecar: Sidecar, origin: Origin, why: bytes) -> None:
     """503 with the five keys and no line; not ready, with the reason on one line; nothing reached the origin."""
-    arrivals = len(origin.arrivals)
+    arrivals = origin.reached()
     answer = post(sidecar, origin)
     assert answer.status == 503
     assert answer.refusal["status"] == "FAIL_CLOSED"
@@ -53,7 +53,7 @@ def refused_and_not_ready(sidecar: Sidecar, origin: Origin, why: bytes) -> None:
     assert state.status == 503
     assert why in state.body
     assert state.body.count(b"\n") == 1
-    assert len(origin.arrivals) == arrivals
+    assert origin.reached() == arrivals
 
 
 def healed(sidecar: Sidecar, origin: Origin, refused: str) -> None:
