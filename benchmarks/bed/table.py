@@ -46,7 +46,7 @@ def render(samples: Sequence[Sample], units: dict[str, str]) -> str:
             lines.append(
                 f"| {work if name == first else ''} | {name} "
                 f"| {_number(median(costs))} ({_number(min(costs))}-{_number(max(costs))}) {unit} "
-                f"| {rate:,.0f} | {p50:.2f} / {p99:.2f} | {ratio:.2f} |"
+                f"| {_number(rate)} | {p50:.2f} / {p99:.2f} | {ratio:.2f} |"
             )
     return "\n".join(lines)
 
@@ -56,4 +56,4 @@ def _by_round(samples: Sequence[Sample], work: str, contender: str) -> dict[int,
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
