@@ -121,6 +121,10 @@ class FakeGovernor:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close every connection that is open now."""
         with self._lock:
             connections = list(self._open)
         for connection in connections:

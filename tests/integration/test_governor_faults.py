@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import struct
 import threading
@@ -162,6 +163,22 @@ def test_unusual_but_good_answers(bench: Bench, origin: Origin, mode: str, route
         assert answer.certificate is not None
         assert answer.certificate["verdict"] == "allow"
     assert origin.reached() >= 1
+
+
+def test_a_kept_connection_that_turns_out_dead(tmp_path: Path, origin: Origin) -> None:
+    """The question goes out on a connection that the service has just closed: it is put once more, on a fresh one."""
+    with FakeGovernor() as governor, Sidecar(tmp_path, EVE_PROXY_GOVERNANCE_URL=governor.url, **HARSH) as sidecar:
+        assert post(sidecar, origin).status == 200
+        for kept in range(1, 6):
+            assert governor.connections == kept
+            with sidecar.connect() as client:
+                # While the daemon is stopped, the request comes first and the end of the connection second.
+                sidecar.process.send_signal(signal.SIGSTOP)
+                client.sendall(post_head(origin.netloc, 2) + b"{}")
+                governor.hang_up()
+                pause(0.05)
+                sidecar.process.send_signal(signal.SIGCONT)
+                assert read_all(client).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_client_that_leaves_while_it_is_judged(tmp_path: Path, origin: Origin) -> None:

@@ -23,8 +23,6 @@ from tests.integration.client import (
 )
 from tests.integration.sidecar import SECRET, Sidecar, head_of, read_all, until
 
-LINGER = 5  # seconds that a severed connection is kept at most (security.md)
-
 
 class Slow:
     """An origin that answers when it is told to."""
@@ -65,9 +63,6 @@ def test_sigterm_finishes_what_is_in_flight(tmp_path: Path) -> None:
     """SIGTERM: no new connections, the request under way gets its answer, the journal is closed, exit code 0."""
     slow = Slow()
     with Origin(slow) as origin, Sidecar(tmp_path) as sidecar:
-        idle = sidecar.connect()
-        idle.sendall(get_head("10.0.0.1").replace(b"Connection: close\r\n", b""))
-        idle.recv(65536)  # a refusal; the connection goes down with it
         with sidecar.connect() as busy, sidecar.connect() as probe, sidecar.connect() as kept:
             busy.sendall(get_head(origin.netloc).replace(b"Connection: close\r\n", b""))
             assert slow.asked.wait(10)
