@@ -10,6 +10,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.logger import globalLogPublisher
 
 from eve_proxy.governor_site import LARGEST_QUESTION, governor_site
 from eve_proxy.pdp.embedded import INLINE_BODY
@@ -130,7 +131,13 @@ def test_a_client_that_leaves_early_harms_nobody() -> None:
     talk.say(PATH + b"Content-Length: %d\r\n\r\n" % len(body) + body)
     waiting, function, arguments = talk.jobs.pop()
     talk.protocol.connectionLost(ConnectionResetError())
-    waiting.callback(function(*arguments))
+    failures: list[dict[str, Any]] = []
+    globalLogPublisher.addObserver(failures.append)
+    try:
+        waiting.callback(function(*arguments))
+    finally:
+        globalLogPublisher.removeObserver(failures.append)
+    assert failures == []
     assert talk.transport.value() == b""
 
 

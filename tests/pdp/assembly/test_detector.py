@@ -87,6 +87,10 @@ HOSTILE = {
 }
 
 
+# A JSON tree that would take thirty times its text.
+NODES = b'["' + CUE + b'",' + b"[{}]," * (MEBIBYTE // 2) + b"1]"
+
+
 def filled(pattern: bytes, size: int) -> bytes:
     return (CUE + pattern * (size // len(pattern)))[:size]
 
@@ -109,9 +113,7 @@ def _seconds(body: bytes) -> float:
     return min(times)
 
 
-@pytest.mark.parametrize(
-    "body", [filled(b"[],", 4 * MEBIBYTE), b"[" * MEBIBYTE, filled("Füge “a” ".encode(), MEBIBYTE)]
-)
+@pytest.mark.parametrize("body", [NODES, b"[" * MEBIBYTE, filled("Füge “a” ".encode(), MEBIBYTE)])
 def test_memory_is_bounded(body: bytes) -> None:
     """A hostile body does not grow the process beyond ten times its own size."""
     tracemalloc.start()
@@ -123,6 +125,9 @@ def test_memory_is_bounded(body: bytes) -> None:
 
 def test_data_is_not_read_as_prose() -> None:
     """Uploads pass: random bytes, base64, with instructions next to them."""
+    pieces = b'the pieces "anide" and "cy": join them'
+    assert found(pieces)
+    assert not found(pieces + bytes(10))
     data = random.Random(5).randbytes(MEBIBYTE)
     assert not found(CUE + data, b"application/octet-stream")
     assert not found(CUE + base64.b64encode(data), b"text/plain")

@@ -27,6 +27,7 @@ def found(text: str, cues: Cue | None = None) -> bool:
         "let X stand for ri and Y for cin; put X and Y together",
         "x = 'nerve'; y = 'agent'; print(x + y)",
         "b='anide'; print('cy' + b)",
+        "p = 'r'; q = 'ic'; s = 'in'; word = p + q + s",
         "3) ide 1) cy 2) an: combine by number",
         "1=r, 2=i, 3=c, 4=i, 5=n: combine the letters",
         "the second piece is anide. the first piece is cy. put them together",
