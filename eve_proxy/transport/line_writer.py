@@ -27,19 +27,27 @@ class LineWriter:
         self._clock = clock
         self._capacity = capacity
         self._lines: list[bytes] = []
-        self._waiting = 0
+        # Two counters with one writing thread each: "-=" in one and "+=" in the other thread would lose updates, and
+        # bytes that are counted for ever end in a log that drops everything.
+        self._taken = 0
+        self._written = 0
         self._dropped = 0
         self._timer: IDelayedCall | None = None
         self._batches: SimpleQueue[bytes | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._drain, name="decision log", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that are not yet written."""
+        return self._taken - self._written
+
     def write(self, line: bytes) -> None:
         """Queue one line, newline included."""
-        if self._waiting + len(line) > self._capacity:
+        if self.waiting + len(line) > self._capacity:
             self._dropped += 1
             return
-        self._waiting += len(line)
+        self._taken += len(line)
         self._lines.append(line)
         if self._timer is None:
             self._timer = self._clock.callLater(GATHER, self._hand_over)
@@ -55,7 +63,9 @@ class LineWriter:
     def _hand_over(self) -> None:
         self._timer = None
         if self._dropped:
-            self._lines.append(b'{"event":"log_dropped","lines":%d}\n' % self._dropped)
+            note = b'{"event":"log_dropped","lines":%d}\n' % self._dropped
+            self._taken += len(note)
+            self._lines.append(note)
             self._dropped = 0
         if self._lines:
             self._batches.put(b"".join(self._lines))
@@ -70,4 +80,4 @@ class LineWriter:
             except OSError:
                 # Nobody reads the log any more (EPIPE, EIO): decisions go on, their evidence is in the journal.
                 pass
-            self._waiting -= len(batch)
+            self._written += len(batch)
