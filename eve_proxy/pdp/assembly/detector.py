@@ -35,15 +35,16 @@ class SymbolicAssembly:
             return False
         text = full_text(content, content_type)
         orders = instructions_of(text.lower(), cues_in(text))
+        harmless: set[tuple[bytes, ...]] = set()
         return bool(orders.cues) and any(
-            self._in_window(window, orders) for window in windows(text, ascii_only=self.vocabulary.ascii_only)
+            self._in_window(window, orders, harmless) for window in windows(text, ascii_only=self.vocabulary.ascii_only)
         )
 
-    def _in_window(self, text: bytes, orders: Instructions) -> bool:
+    def _in_window(self, text: bytes, orders: Instructions, harmless: set[tuple[bytes, ...]]) -> bool:
         vocabulary, cues = self.vocabulary, orders.cues
         tokens = tokens_of(text)
         streams = (stream_of(tokens), stream_of(without_connectors(tokens)))
-        if assembled_in_order(vocabulary, text, streams, cues):
+        if assembled_in_order(vocabulary, text, streams, cues, harmless):
             return True
         if is_binary(text):
             return False

@@ -8,8 +8,9 @@ a line, or two ordinary words that happen to spell a third.
 
 from __future__ import annotations
 
-from itertools import chain, filterfalse
-from typing import Final
+from functools import lru_cache
+from itertools import chain, filterfalse, islice
+from typing import Any, Final
 
 import re2
 
@@ -17,38 +18,43 @@ from eve_proxy.pdp.assembly.cues import Cue
 from eve_proxy.pdp.assembly.vocabulary import GAP, Vocabulary, bytes_options
 from eve_proxy.pdp.assembly.words import CONNECTORS, NOT_FRAGMENTS, unusual
 
-# Different cuts of protected terms that are looked at in one window. A text that holds more is taken for an attack:
-# only somebody who floods this detector writes that many.
-MOST_CUTS: Final = 32
+# Different cuts of protected terms that one text may hold without being taken for an attack. Only somebody who floods
+# this detector writes more; words hyphenated at the end of a line do not count.
+MOST_CUTS: Final = 12
 _INSTRUCTED: Final = Cue.PROSE | Cue.STRIP | Cue.CLOSE_UP
-# Between fragments: punctuation and blanks, with connectors and numbers in it.
 _CONNECTED = b"(?:(?:" + b"|".join(sorted(CONNECTORS)) + rb"|\d{1,3})" + GAP + b"+)"
-_ANY_GAP: Final = GAP + b"+" + _CONNECTED + b"{0,8}"
-# The same with more than blanks in it, the hyphen at the end of a line apart.
-_TELLING_GAP: Final = (
-    rb"(?:-|\s*(?:-[^0-9a-z\x80-\xff\r\n]|[^0-9a-z\x80-\xff\s-])" + GAP + b"*" + _CONNECTED + b"{0,8}"
-    b"|" + GAP + b"+" + _CONNECTED + b"{1,8})"
-)
+# Punctuation, the hyphen at the end of a line apart.
+_MARKED = rb"-|\s*(?:-[^0-9a-z\x80-\xff\r\n]|[^0-9a-z\x80-\xff\s-])" + GAP + b"*"
+_MARKED_GAP: Final = b"(?:" + _MARKED + b")"
+# The same, or connectors.
+_TELLING_GAP: Final = b"(?:(?:" + _MARKED + b")" + _CONNECTED + b"*|" + GAP + b"+" + _CONNECTED + b"+)"
 _QUOTE: Final = rb"[\"'`]"
 _LITERAL_GAP: Final = _QUOTE + rb"\s*(?:\+|\.\.?|&|\|\||,|;|<<|~|\s|<>)\s*" + _QUOTE
 # What somebody would be told to strip: neither blank nor the punctuation of a sentence.
 _STRIPPABLE_GAP: Final = rb"[^0-9a-z\x80-\xff\s,.;:!?()\"'`]+"
-_OPTIONS = bytes_options(max_mem=8 << 20)
+_BLANKS: Final = rb"[ \t]+"
+_LINE_END: Final = rb"-[ \t]*\r?\n\s*"
+_OPTIONS = bytes_options(max_mem=1 << 20)
 _OPTIONS.never_capture = True
 
 
-def assembled_in_order(vocabulary: Vocabulary, text: bytes, streams: tuple[bytes, ...], cues: Cue) -> bool:
+def assembled_in_order(
+    vocabulary: Vocabulary, text: bytes, streams: tuple[bytes, ...], cues: Cue, harmless: set[tuple[bytes, ...]]
+) -> bool:
     """True when a term stands in one of the ``streams`` of ``text``, cut where nobody cuts it innocently.
 
     Words that belong apart count when they are all of the literals of an expression (``"nerve " + "agent"``).
+
+    :param harmless: the cuts that were found in other windows and let pass; this one's are added.
     """
     if vocabulary.literals is not None and vocabulary.literals.search(text) is not None:
         return True
-    looked_at: set[tuple[bytes, ...]] = set()
-    for fragments in chain.from_iterable(map(vocabulary.cuts_in, streams)):
-        if fragments not in looked_at:
-            looked_at.add(fragments)
-            if len(looked_at) > MOST_CUTS or _deliberate(text, fragments, cues):
+    for fragments in set(chain.from_iterable(islice(vocabulary.cuts_in(stream), 2 * MOST_CUTS) for stream in streams)):
+        if _deliberate(text, fragments, cues):
+            return True
+        if fragments not in harmless and not _occurs(text, fragments, _LINE_END):
+            harmless.add(fragments)
+            if len(harmless) > MOST_CUTS:
                 return True
     return False
 
@@ -67,15 +73,23 @@ def _deliberate(text: bytes, fragments: tuple[bytes, ...], cues: Cue) -> bool:
     if not cues & _INSTRUCTED:
         # What code does with names is worked out in ``pieces``.
         return False
-    several = len(fragments) > 2
-    if not unusual(fragments) or (not several and min(map(len, fragments)) == 1):
-        return _occurs(text, fragments, _STRIPPABLE_GAP) or (several and _occurs(text, fragments, _TELLING_GAP))
+    if not unusual(fragments) or min(map(len, fragments)) == 1 == len(fragments) - 1:
+        return _occurs(text, fragments, _STRIPPABLE_GAP) or (
+            len(fragments) > 2 and _occurs(text, fragments, _MARKED_GAP)
+        )
     # Two words with a blank between: "the assassin ate". Only somebody who says to close the gap means more by it.
-    return _occurs(text, fragments, _ANY_GAP if several else _TELLING_GAP) or (
-        bool(cues & Cue.CLOSE_UP) and _occurs(text, fragments, rb"[ \t]+")
+    return (
+        len(fragments) > 2
+        or _occurs(text, fragments, _TELLING_GAP)
+        or (bool(cues & Cue.CLOSE_UP) and _occurs(text, fragments, _BLANKS))
     )
 
 
 def _occurs(text: bytes, fragments: tuple[bytes, ...], gap: bytes) -> bool:
-    pattern = gap.join([re2.escape(fragment) for fragment in fragments])
-    return re2.compile(pattern, _OPTIONS).search(text) is not None
+    return _pattern(fragments, gap).search(text) is not None
+
+
+# A text has at most ``MOST_CUTS`` cuts that come here again, window after window.
+@lru_cache(maxsize=8 * MOST_CUTS)
+def _pattern(fragments: tuple[bytes, ...], gap: bytes) -> Any:
+    return re2.compile(gap.join([re2.escape(fragment) for fragment in fragments]), _OPTIONS)

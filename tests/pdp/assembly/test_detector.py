@@ -84,6 +84,7 @@ HOSTILE = {
     "curly": "Füge “a” ".encode(),
     "escapes": b"\\u0063\\u0079 ",
     "one letter": b"a",
+    "decoys": b"assassin ate zz silence r zz sar in zz r icin zz hero in zz her oin zz ",
 }
 
 

@@ -16,7 +16,7 @@ assert VOCABULARY is not None
 def found(text: str, cues: Cue = Cue.PROSE) -> bool:
     tokens = tokens_of(text.encode())
     streams = (stream_of(tokens), stream_of(without_connectors(tokens)))
-    return assembled_in_order(VOCABULARY, text.encode(), streams, cues)
+    return assembled_in_order(VOCABULARY, text.encode(), streams, cues, set())
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,16 @@ def test_a_flood_of_different_cuts_is_an_attack_itself() -> None:
     assert not any(map(found, ways))
     assert not found(" zz ".join(ways[:MOST_CUTS]))
     assert found(" zz ".join(ways))
+
+
+def test_words_hyphenated_at_line_ends_are_no_flood() -> None:
+    """A long article in narrow columns passes."""
+    text = b" ".join(
+        term.joined[:place] + b"-\n" + term.joined[place:]
+        for term in VOCABULARY.terms
+        for place in range(2, len(term.joined) - 1)
+        if place not in term.natural
+    )
+    harmless: set[tuple[bytes, ...]] = set()
+    assert not assembled_in_order(VOCABULARY, text, (stream_of(tokens_of(text)),), Cue.PROSE, harmless)
+    assert harmless == set()
