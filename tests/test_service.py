@@ -1,19 +1,47 @@
-"""The daemon's life, as far as no socket is needed; the rest is in tests/integration/test_lifecycle.py."""
+"""The daemon's life on fakes: what is started and stopped in which order, and what is said when it cannot be.
+
+Real sockets and signals: tests/integration/.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from eve_proxy.service import SidecarService
+import pytest
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.testing import MemoryReactorClock
+
+from eve_proxy import service as module
+from eve_proxy.audit.lock import JournalLocked
+from eve_proxy.config import Config, parse
+from eve_proxy.model.errors import JournalUnavailable
+from eve_proxy.service import GRACE, SUPPRESSED_EVERY, SidecarService
+
+SECRET = "a secret of the service's tests, long enough"
 
 
-class Reactor:
-    """Counts how often it is stopped."""
+class Reactor(MemoryReactorClock):
+    """Serves the sockets that it is given, and counts how often it is stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, events: list[str]) -> None:
+        super().__init__()
+        self.events = events
         self.stops = 0
+        self.port = mock.Mock()
+        self.port.stopListening.side_effect = lambda: self.done("port closed")
+
+    def adoptStreamPort(self, descriptor: int, family: int, factory: Any) -> Any:
+        self.events.append(f"listening on descriptor {descriptor}")
+        return self.port
+
+    def done(self, what: str) -> Deferred[None]:
+        self.events.append(what)
+        return succeed(None)
 
     def callFromThread(self, function: Any, *arguments: Any) -> None:
         function(*arguments)
@@ -22,18 +50,268 @@ class Reactor:
         self.stops += 1
 
 
-def test_sigterm_stops_once_and_is_not_what_the_process_dies_of() -> None:
+class Daemon:
+    """A service whose journal, socket and parts are scripted; every step is an event."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.events: list[str] = []
+        self.reactor = Reactor(self.events)
+        self.draining: Deferred[None] = succeed(None)
+        self.journal = mock.Mock()
+        self.journal.close.side_effect = lambda: self.reactor.done("journal closed")
+        self.journal.note.side_effect = self._note
+        self.parts = mock.Mock(governance=mock.Mock())
+        self.parts.factory.drain.side_effect = self._drain
+        self.parts.factory.abort_all.side_effect = lambda: self.events.append("reset")
+        self.parts.dialler.close.side_effect = lambda: self.events.append("dialler closed")
+        self.parts.governance.close.side_effect = lambda: self.events.append("governance closed")
+        self.parts.suppressor.drain.return_value = None
+        self.listener = mock.MagicMock()
+        self.listener.__enter__.return_value = self.listener
+        self.listener.getsockname.return_value = ("127.0.0.1", 4242)
+        self.listener.fileno.return_value = 77
+        self.log = tmp_path / "decisions.log"
+        config = parse({"JWT_SECRET_KEY": SECRET, "EVE_PROXY_PORT": "0", "EVE_PROXY_HOST": "127.0.0.1"})
+        self.service = self.made(config)
+        self.open_journal = mock.Mock(side_effect=self._event("journal opened", self.journal))
+        self.bind = mock.Mock(side_effect=self._event("bound", self.listener))
+        self.compose = mock.Mock(side_effect=self._event("composed", self.parts))
+
+    def made(self, config: Config) -> SidecarService:
+        return SidecarService(config, (), reactor=self.reactor, decision_log=str(self.log))
+
+    def start(self) -> None:
+        replaced = {"open_journal": self.open_journal, "bind": self.bind, "compose": self.compose}
+        with mock.patch.multiple(module, raise_file_limit=mock.Mock(), **replaced):
+            self.service.startService()
+
+    def stop(self) -> list[Any]:
+        """What the stop has answered; empty while it goes on."""
+        answers: list[Any] = []
+        self.events.clear()
+        self.service.stopService().addBoth(answers.append)
+        return answers
+
+    def _event(self, name: str, result: Any) -> Any:
+        def happen(*_: Any, **__: Any) -> Any:
+            self.events.append(name)
+            return result
+
+        return happen
+
+    def _drain(self) -> Deferred[None]:
+        self.events.append("draining")
+        return self.draining
+
+    def _note(self, kind: str, reason: str, details: Any) -> Deferred[None]:
+        return self.reactor.done(f"noted {kind}")
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    made = Daemon(tmp_path)
+    yield made
+    if made.service._lines is not None:
+        made.service._lines.close()
+
+
+# -- start -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_journal_is_open_before_anything_listens(daemon: Daemon) -> None:
+    """Nobody is served while it is not sure that decisions can be recorded; the socket is served last."""
+    daemon.start()
+    assert daemon.events == ["journal opened", "bound", "composed", "listening on descriptor 77"]
+    assert daemon.compose.call_args.kwargs["own_ports"] == {4242}
+    assert daemon.compose.call_args.kwargs["journal"] is daemon.journal
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (JournalLocked("events.jsonl is written by process 4711: stop it"), "process 4711: stop it"),
+        (JournalUnavailable("the journal /x cannot be opened: Permission denied"), "Permission denied"),
+    ],
+)
+def test_a_journal_that_cannot_be_had(daemon: Daemon, error: Exception, said: str) -> None:
+    """The daemon ends, says why, and has listened to nobody."""
+    daemon.open_journal.side_effect = error
+    with pytest.raises(SystemExit, match=said) as caught:
+        daemon.start()
+    assert str(caught.value).startswith("eve-sidecar cannot start: ")
+    assert daemon.events == []
+
+
+def test_a_port_that_is_taken(daemon: Daemon) -> None:
+    """The daemon ends with the message of ``bind``, and nobody was served."""
+    daemon.bind.side_effect = OSError("127.0.0.1:3128 cannot be listened on (in use); stop what listens there")
+    with pytest.raises(SystemExit, match="stop what listens there"):
+        daemon.start()
+    assert daemon.events == ["journal opened"]
+
+
+def test_parts_that_do_not_fit(daemon: Daemon) -> None:
+    """A value that only composing can refuse ends the start as well."""
+    daemon.compose.side_effect = ValueError("EVE_PROXY_X is wrong")
+    with pytest.raises(SystemExit, match="EVE_PROXY_X is wrong"):
+        daemon.start()
+    assert daemon.events == ["journal opened", "bound"]
+
+
+def test_a_decision_log_that_cannot_be_written(daemon: Daemon, tmp_path: Path) -> None:
+    """A path without a folder ends the start and is named; nobody was served."""
+    daemon.service._decision_log = str(tmp_path / "nowhere" / "log")
+    with pytest.raises(SystemExit, match="nowhere/log"):
+        daemon.start()
+    assert daemon.events == ["journal opened", "bound"]
+
+
+def test_a_defect_is_not_taken_for_the_operators_fault(daemon: Daemon) -> None:
+    """An exception of our own keeps its traceback."""
+    daemon.compose.side_effect = ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        daemon.start()
+
+
+def test_lines_go_to_the_file(daemon: Daemon) -> None:
+    """--decision-log FILE is appended to, readable for its owner and group only."""
+    daemon.log.write_bytes(b"before\n")
+    daemon.log.unlink()
+    daemon.start()
+    write = daemon.compose.call_args.kwargs["write_line"]
+    write(b"a line\n")
+    daemon.stop()
+    assert daemon.log.read_bytes() == b"a line\n"
+    assert daemon.log.stat().st_mode & 0o007 == 0
+
+
+def test_lines_are_appended(daemon: Daemon) -> None:
+    """A restart keeps what was logged before."""
+    daemon.log.write_bytes(b"before\n")
+    daemon.start()
+    daemon.compose.call_args.kwargs["write_line"](b"after\n")
+    daemon.stop()
+    assert daemon.log.read_bytes() == b"before\nafter\n"
+
+
+# -- while it runs -----------------------------------------------------------------------------------------------------
+
+
+def test_suppressed_refusals_are_recorded_every_minute(daemon: Daemon) -> None:
+    """A flood is one record a minute, and a quiet minute is none."""
+    daemon.start()
+    daemon.events.clear()
+    daemon.reactor.advance(SUPPRESSED_EVERY)
+    assert daemon.events == []
+    daemon.parts.suppressor.drain.return_value = {"count": 3}
+    daemon.reactor.advance(SUPPRESSED_EVERY)
+    assert daemon.events == ["noted suppressed"]
+    assert daemon.journal.note.call_args.args[2] == {"count": 3}
+
+
+def test_a_minute_that_cannot_be_recorded(daemon: Daemon) -> None:
+    """A full disk is said in the log and does not end the minutes after it."""
+    daemon.start()
+    daemon.parts.suppressor.drain.return_value = {"count": 3}
+    daemon.journal.note.side_effect = lambda *_: fail(JournalUnavailable("disk full"))
+    with mock.patch.object(SidecarService, "_log") as log:
+        daemon.reactor.advance(SUPPRESSED_EVERY)
+        daemon.reactor.advance(SUPPRESSED_EVERY)
+    assert daemon.journal.note.call_count == 2
+    assert log.warn.mock_calls == [mock.call("{error}", error="disk full")] * 2
+
+
+def test_sigterm_stops_once_and_is_not_what_the_process_dies_of(daemon: Daemon) -> None:
     """An orchestrator's SIGTERM ends in exit code 0, and sending it twice does not disturb the drain."""
-    reactor = Reactor()
-    service = SidecarService(mock.sentinel.config, (), reactor=reactor)
-    service._port = mock.Mock()
+    daemon.start()
     with mock.patch.object(signal, "signal") as install:
-        service._running()
+        for running, arguments, named in daemon.reactor.whenRunningHooks:
+            running(*arguments, **named)
     (number, handler), _ = install.call_args
     assert number == signal.SIGTERM
-    service.running = 1
     handler(signal.SIGTERM, None)
-    assert reactor.stops == 1
-    service.running = 0  # what stopService does first
+    assert daemon.reactor.stops == 1
+    daemon.stop()
     handler(signal.SIGTERM, None)
-    assert reactor.stops == 1
+    assert daemon.reactor.stops == 1
+
+
+# -- stop --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_order_of_a_stop(daemon: Daemon) -> None:
+    """First no new connections, then what is in flight, then the connections out, and last the journal."""
+    daemon.start()
+    answers = daemon.stop()
+    assert daemon.events == ["port closed", "draining", "dialler closed", "governance closed", "journal closed"]
+    assert answers == [None]
+
+
+def test_what_is_in_flight_may_finish(daemon: Daemon) -> None:
+    """The journal stays open for the decisions of exchanges that are still going on."""
+    daemon.start()
+    daemon.draining = Deferred()
+    answers = daemon.stop()
+    daemon.reactor.advance(GRACE - 1)
+    assert (daemon.events, answers) == (["port closed", "draining"], [])
+    daemon.draining.callback(None)
+    assert daemon.events[-1] == "journal closed"
+    assert "reset" not in daemon.events
+    assert answers == [None]
+
+
+def test_what_does_not_finish_is_reset(daemon: Daemon) -> None:
+    """After the grace period the daemon stops all the same, well before an orchestrator kills it."""
+    daemon.start()
+    daemon.draining = Deferred()
+    answers = daemon.stop()
+    daemon.reactor.advance(GRACE)
+    assert daemon.events[2:] == ["reset", "dialler closed", "governance closed", "journal closed"]
+    assert answers == [None]
+    assert GRACE < 30
+
+
+def test_the_last_minute_is_recorded_too(daemon: Daemon) -> None:
+    """What was suppressed since the last record stands before the session's end; no timer is left."""
+    daemon.start()
+    daemon.parts.suppressor.drain.return_value = {"count": 1}
+    daemon.stop()
+    assert daemon.events[-2:] == ["noted suppressed", "journal closed"]
+    daemon.events.clear()
+    daemon.reactor.advance(SUPPRESSED_EVERY)
+    assert daemon.events == []
+
+
+def test_a_journal_that_cannot_be_closed(daemon: Daemon) -> None:
+    """A full disk does not keep the process alive."""
+    daemon.start()
+    daemon.journal.close.side_effect = lambda: fail(JournalUnavailable("disk full"))
+    assert daemon.stop() == [None]
+
+
+def test_a_stop_without_a_start(daemon: Daemon) -> None:
+    """twistd stops what it could not start; that says nothing more."""
+    daemon.open_journal.side_effect = JournalUnavailable("no")
+    with pytest.raises(SystemExit):
+        daemon.start()
+    assert daemon.stop() == [None]
+    assert daemon.events == []
+
+
+def test_descriptors_are_closed(daemon: Daemon) -> None:
+    """The log's descriptor does not outlive the service."""
+    daemon.start()
+    descriptor = daemon.service._descriptor
+    assert descriptor is not None
+    daemon.stop()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+def test_standard_output_is_not_closed(daemon: Daemon) -> None:
+    """With ``-`` the lines go to descriptor 1, which is not ours to close."""
+    daemon.service._decision_log = "-"
+    daemon.start()
+    assert daemon.service._descriptor is None
+    assert daemon.stop() == [None]
+    os.fstat(1)
