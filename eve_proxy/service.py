@@ -32,6 +32,8 @@ from eve_proxy.transport.listening import bind, raise_file_limit
 GRACE = 20.0
 SUPPRESSED_EVERY = 60.0
 BACKLOG = 1024
+# Not sys.stdout: twistd replaces that by its own log.
+STDOUT = 1
 
 
 class SidecarService(Service):
@@ -39,11 +41,20 @@ class SidecarService(Service):
 
     :param plugins: the pre-filters that were discovered.
     :param decision_log: a path, or ``-`` for standard output.
+    :param lines: writes to standard output already, and is closed by its owner; None makes one.
     """
 
     _log = Logger()
 
-    def __init__(self, config: Config, plugins: Sequence[IPreFilter], *, reactor: Any, decision_log: str = "-") -> None:
+    def __init__(
+        self,
+        config: Config,
+        plugins: Sequence[IPreFilter],
+        *,
+        reactor: Any,
+        decision_log: str = "-",
+        lines: LineWriter | None = None,
+    ) -> None:
         self._config = config
         self._plugins = plugins
         self._reactor = reactor
@@ -52,6 +63,7 @@ class SidecarService(Service):
         self._journal: Journal | None = None
         self._parts: Parts | None = None
         self._port: Any = None
+        self._shared = lines
         self._lines: LineWriter | None = None
         self._descriptor: int | None = None
         self._minute: LoopingCall | None = None
@@ -94,7 +106,7 @@ class SidecarService(Service):
         # Bound first, served last: the destination table must know our own port, and a fault must find nobody served.
         with bind(config.host, config.port, BACKLOG) as listener:
             port = listener.getsockname()[1]
-            self._lines = LineWriter(self._open_log(), self._reactor)
+            self._lines = self._open_log()
             self._parts = compose(
                 config,
                 reactor=self._reactor,
@@ -108,12 +120,11 @@ class SidecarService(Service):
         self._minute.clock = self._reactor
         self._minute.start(SUPPRESSED_EVERY, now=False)
 
-    def _open_log(self) -> int:
+    def _open_log(self) -> LineWriter:
         if self._decision_log == "-":
-            # Not sys.stdout: twistd replaces that by its own log.
-            return 1
+            return self._shared or LineWriter(STDOUT, self._reactor)
         self._descriptor = os.open(self._decision_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        return self._descriptor
+        return LineWriter(self._descriptor, self._reactor)
 
     def _record_suppressed(self) -> None:
         assert self._parts is not None
@@ -148,7 +159,7 @@ class SidecarService(Service):
                 await self._journal.close()
             except JournalUnavailable as error:
                 self._log.error("the journal was not closed properly: {error}", error=str(error))
-        if self._lines is not None:
+        if self._lines is not None and self._lines is not self._shared:
             self._lines.close()
         if self._descriptor is not None:
             os.close(self._descriptor)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
+from functools import cache
+from typing import IO, Any, cast
 
 from twisted.application.service import IService
+from twisted.logger import ILogObserver, textFileLogObserver
 from twisted.python import usage
 
 from eve_proxy.composition import configure
 from eve_proxy.config import Config
 from eve_proxy.interfaces import IPreFilter
 from eve_proxy.model.errors import ConfigurationError
-from eve_proxy.service import SidecarService
+from eve_proxy.service import STDOUT, SidecarService
+from eve_proxy.transport.line_writer import LineWriter
 
 
 class Options(usage.Options):
@@ -25,6 +30,7 @@ class Options(usage.Options):
     )
     config: Config
     plugins: Sequence[IPreFilter]
+    lines: LineWriter | None = None
 
     def postOptions(self) -> None:
         """Read the configuration.
@@ -37,11 +43,56 @@ class Options(usage.Options):
         except ConfigurationError as error:
             faults = "".join([f"\n  {fault}" for fault in error.faults])
             raise usage.UsageError(f"the configuration has faults; nothing was started:{faults}") from error
+        if self.parent is not None:
+            self._log_patiently(self.parent)
+
+    def _log_patiently(self, twistd: Any) -> None:
+        if twistd["nodaemon"] and not any(twistd[option] for option in ("logfile", "logger", "syslog")):
+            twistd["logger"] = f"{__name__}.{patient_log.__name__}"
+            self.lines = stdout_lines()
+
+
+def patient_log() -> ILogObserver:
+    """twistd's log, written beside the reactor: a reader of standard output that stalls must not stop the proxy."""
+    return textFileLogObserver(cast("IO[Any]", _Text(stdout_lines())))
+
+
+@cache
+def stdout_lines() -> LineWriter:
+    """The one writer of this process to standard output: decisions and twistd's log stay in order."""
+    lines = LineWriter(STDOUT, _reactor())
+    # Behind the last thing that twistd says, and also when the start failed.
+    atexit.register(lines.close)
+    return lines
+
+
+class _Text:
+    """What an observer writes to."""
+
+    def __init__(self, lines: LineWriter) -> None:
+        self._lines = lines
+
+    def write(self, text: str) -> None:
+        """One event, its lines ended."""
+        self._lines.write(text.encode("utf-8", "backslashreplace"))
+
+    def flush(self) -> None:
+        """The writer does."""
 
 
 def makeService(options: Options) -> IService:
     """The service behind ``twistd eve-sidecar``."""
+    return SidecarService(
+        options.config,
+        options.plugins,
+        reactor=_reactor(),
+        decision_log=options["decision-log"],
+        lines=options.lines,
+    )
+
+
+def _reactor() -> Any:
     # The composition root: here, and nowhere below, the global reactor is named (law 5).
     from twisted.internet import reactor  # noqa: TID251
 
-    return SidecarService(options.config, options.plugins, reactor=reactor, decision_log=options["decision-log"])
+    return reactor

@@ -34,8 +34,9 @@ class LineWriter:
         self._dropped = 0
         self._timer: IDelayedCall | None = None
         self._batches: SimpleQueue[bytes | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._drain, name="decision log", daemon=True)
-        self._thread.start()
+        # Started with the first batch: a daemon that forks after this is made would leave its thread behind.
+        self._thread: threading.Thread | None = None
+        self._closed = False
 
     @property
     def waiting(self) -> int:
@@ -44,7 +45,7 @@ class LineWriter:
 
     def write(self, line: bytes) -> None:
         """Queue one line, newline included."""
-        if self.waiting + len(line) > self._capacity:
+        if self._closed or self.waiting + len(line) > self._capacity:
             self._dropped += 1
             return
         self._taken += len(line)
@@ -53,12 +54,16 @@ class LineWriter:
             self._timer = self._clock.callLater(GATHER, self._hand_over)
 
     def close(self, timeout: float = 2.0) -> None:
-        """Write what is left; give up after ``timeout`` seconds."""
+        """Write what is left; give up after ``timeout`` seconds. Lines that come later are lost."""
+        if self._closed:
+            return
         if self._timer is not None:
             self._timer.cancel()
         self._hand_over()
+        self._closed = True
         self._batches.put(None)
-        self._thread.join(timeout)
+        if self._thread is not None:
+            self._thread.join(timeout)
 
     def _hand_over(self) -> None:
         self._timer = None
@@ -68,6 +73,9 @@ class LineWriter:
             self._lines.append(note)
             self._dropped = 0
         if self._lines:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._drain, name="log", daemon=True)
+                self._thread.start()
             self._batches.put(b"".join(self._lines))
             self._lines = []
 

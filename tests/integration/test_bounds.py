@@ -246,7 +246,7 @@ class Unread(Sidecar):
 
 
 def test_a_log_that_nobody_reads(tmp_path: Path, origin: Origin) -> None:
-    """When the collector of the log stalls, requests are decided and recorded all the same."""
+    """When the collector of the log stalls, requests are decided and recorded, and SIGTERM ends the daemon in order."""
     count = 400
     sidecar = Unread(tmp_path)
     try:
@@ -254,8 +254,11 @@ def test_a_log_that_nobody_reads(tmp_path: Path, origin: Origin) -> None:
             answer = get(sidecar, origin)
             assert (answer.status, answer.seconds < 1.0) == (200, True)
         assert len(sidecar.decisions()) == count
+        assert sidecar.stop() == 0
+        assert sidecar.records()[-1]["kind"] == "session_close"
     finally:
-        sidecar.kill()
+        if sidecar.process.poll() is None:
+            sidecar.kill()
 
 
 # -- destinations ----------------------------------------------------------------------------------------------
