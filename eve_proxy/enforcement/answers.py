@@ -33,7 +33,7 @@ def refusal(decision: Decision, *, head_only: bool) -> tuple[int, bytes]:
     status = status_of(verdict)
     fields: Fields = []
     if verdict.status is not None or certificate is None:
-        kind, body = _TEXT, f"{verdict.reason}\n".encode()
+        kind, body = _TEXT, f"{verdict.reason}\n".encode(errors="replace")
         if verdict.status == 413:
             body = body.rstrip(b"\n")
     else:

@@ -8,6 +8,7 @@ import orjson
 
 from eve_proxy.interfaces import IClock
 from eve_proxy.model.decision import Decision
+from eve_proxy.model.text import clean
 from eve_proxy.signing.seal import timestamp
 
 
@@ -34,10 +35,10 @@ class DecisionLog:
             "timestamp": timestamp(self._clock.wall()),
             "certificate_id": None if certificate is None else certificate.certificate_id,
             "verdict": verdict.outcome.value,
-            "reason": verdict.reason,
-            "pillar": verdict.pillar,
-            "vector": verdict.vector,
-            "governor": verdict.governor,
+            "reason": _printable(verdict.reason, 200),
+            "pillar": _printable(verdict.pillar, 32),
+            "vector": _printable(verdict.vector, 32),
+            "governor": _printable(verdict.governor, 253),
             "route": exchange.route.value,
             "method": request.method,
             "host": request.authority.host,
@@ -65,3 +66,8 @@ class DecisionLog:
             "fault": fault,
         }
         self._write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _printable(text: str | None, characters: int) -> str | None:
+    # As in the certificate. A judge's text must neither forge a line nor, by a lone surrogate, fail the whole answer.
+    return None if text is None else clean(text, characters)

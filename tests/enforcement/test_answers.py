@@ -109,3 +109,10 @@ def test_tunnel_is_opened_with_its_certificate() -> None:
     code, fields, rest = head_of(answers.established(decision.certificate))
     assert (code, rest) == (200, b"")
     assert set(fields) == {"x-eve-decision-cert"}
+
+
+def test_a_refusal_is_told_whatever_its_text_is_made_of() -> None:
+    """A plugin's reason with half a surrogate pair is still a refusal that the client can read."""
+    verdict = refuse("plugin", "a\ud800b", status=413)
+    code, _, body = head_of(answers.refusal(decided(verdict), head_only=False)[1])
+    assert (code, body) == (413, b"a?b")

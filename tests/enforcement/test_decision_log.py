@@ -53,3 +53,12 @@ def test_rejected_bytes_have_a_line_of_their_own() -> None:
     DecisionLog(lines.append, FakeClock()).rejected("10.0.0.1", 400, "bare-lf")
     line = json.loads(lines[0])
     assert (line["event"], line["fault"], line["status"]) == ("rejected", "bare-lf", 400)
+
+
+def test_a_judges_text_cannot_break_its_line() -> None:
+    """Line ends, surrogates and excess are logged as the certificate has them; the answer never fails for it."""
+    verdict = Verdict(outcome=Outcome.ALLOW, reason="a\n\ud800" + "b" * 999, pillar="\ud800", governor="g" * 999)
+    line = written(Decision(exchange=exchange_of(), verdict=verdict, certificate=None), 200)
+    assert line["reason"].startswith("a\ufffd\ufffdb")
+    assert (len(line["reason"]), line["pillar"]) == (200, "\ufffd")
+    assert len(line["governor"]) <= 253
