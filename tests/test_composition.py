@@ -120,7 +120,7 @@ def test_the_embedded_detectors_are_in_place() -> None:
 
 def test_compressed_bodies_are_judged_decoded() -> None:
     """gzip hides nothing, up to the size that is configured for a body."""
-    data = gzip.compress(ATTACK)
+    data = gzip.compress(ATTACK + b" " * 10_000)
     request = post("93.184.216.34", data).replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n", 1)
     assert Daemon({}).ask(request)[1]["x-eve-pillar"] == "128"
     assert json.loads(Daemon({"EVE_PROXY_MAX_BODY": f"{len(data)}"}).ask(request)[2])["vector"] == "content_encoding"
