@@ -44,8 +44,8 @@ class Question:
 
     @property
     def content_type(self) -> bytes:
-        """The Content-Type in lower case, empty when absent."""
-        return (self.headers.get(b"content-type") or b"").lower()
+        """The Content-Type in lower case, empty when absent. All of them: origins differ in which one they heed."""
+        return b", ".join(self.headers.get_all(b"content-type")).lower()
 
 
 def question_of(exchange: Exchange) -> Question:

@@ -32,6 +32,13 @@ def percent_decoded(text: bytes) -> bytes:
 
 def glance(content: bytes, content_type: bytes) -> bytes:
     """A cheap first look: the text with the escapes that hide word boundaries undone."""
+    wide = _from_wide(content)
+    if wide:
+        return _plain(wide, content_type) + b"\n" + _plain(content, content_type)
+    return _plain(content, content_type)
+
+
+def _plain(content: bytes, content_type: bytes) -> bytes:
     if b"x-www-form-urlencoded" in content_type:
         return percent_decoded(content)
     if b"\\" in content:
@@ -44,12 +51,26 @@ def full_text(content: bytes, content_type: bytes) -> bytes:
 
     JSON strings come decoded, each on lines of its own, short members as ``name = "value"``.
     """
+    wide = _from_wide(content)
+    if wide:
+        return full_text(wide, content_type) + b"\n" + _plain(content, content_type)
     if len(content) <= _LARGEST_TREE and content.lstrip()[:1] in (b"{", b"["):
         try:
             return _Walk().text(json.loads(content, object_pairs_hook=tuple))
         except (ValueError, RecursionError):
             pass  # Not (only) JSON, or nested beyond reason: read it as it stands.
-    return glance(content, content_type)
+    return _plain(content, content_type)
+
+
+def _from_wide(content: bytes) -> bytes:
+    """UTF-16 and UTF-32 text as UTF-8: common JSON readers take both unasked. Empty for anything else.
+
+    It is read in addition: a first character that only looks wide must not hide what follows it.
+    """
+    encoding = json.detect_encoding(content)
+    if encoding.startswith("utf-8"):
+        return b""
+    return content.decode(encoding, "replace").replace("\0", "").encode("utf-8", "replace")
 
 
 def _unescaped(text: bytes) -> bytes:

@@ -111,3 +111,10 @@ def test_any_json_is_a_question_or_refused(value: Any) -> None:
             assert parse_question(orjson.dumps(candidate)).question.id
         except BadQuestion:
             pass
+
+
+def test_every_content_type_counts() -> None:
+    """A second Content-Type, which some origins prefer, does not hide how the body will be read."""
+    fields = Headers.of([(b"Content-Type", b"text/plain"), (b"content-type", b"Application/X-WWW-Form-URLencoded")])
+    question = question_of(exchange_of(request_of(headers=fields)))
+    assert question.content_type == b"text/plain, application/x-www-form-urlencoded"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -71,3 +72,16 @@ def test_forms_are_percent_decoded(text: bytes, said: bytes) -> None:
     """Forms are read as they are meant."""
     assert percent_decoded(text) == said
     assert full_text(text, b"application/x-www-form-urlencoded; charset=utf-8") == said
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+@pytest.mark.parametrize("read", [glance, full_text])
+def test_wide_text_is_read(encoding: str, read: Callable[[bytes, bytes], bytes]) -> None:
+    """A prompt in UTF-16, which JSON readers take without being told, is looked at like any other."""
+    assert b"join the parts" in read('{"a": "join the parts"}'.encode(encoding), b"application/json")
+
+
+@pytest.mark.parametrize("read", [glance, full_text])
+def test_a_wide_first_character_hides_nothing(read: Callable[[bytes, bytes], bytes]) -> None:
+    """What follows is read as it stands as well, its escapes undone."""
+    assert b"join the parts" in read(b'{\0"\0' + b'"a": "\\u006aoin the parts"', b"application/json")
