@@ -1,6 +1,6 @@
 """The daemon's life: open the journal, listen, decide, drain, close (issue order of start and stop is the point).
 
-Start: journal first, so that a locked or damaged one is known before anything listens. Stop: no new connections,
+Start: bind, open the logs, then the journal, then listen: whatever fails, nobody was served. Stop: no new connections,
 what is in flight finishes within ``GRACE``, then the journal gets its ``session_close``.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from socket import socket
 from typing import Any
 
 from twisted.application.service import Service
@@ -89,10 +90,21 @@ class SidecarService(Service):
         config = self._config
         for warning in config.warnings:
             self._log.warn("{warning}", warning=warning)
-        signer = HmacSigner(config.hmac_secret.reveal())
+        # What can be refused comes before the journal: a start that fails leaves no session in it. The socket listens
+        # last, so that a fault finds nobody served, but it is bound first: the destination table must know our port.
+        with bind(config.host, config.port) as listener:
+            self._lines = self._open_log()
+            self._open_journal()
+            self._serve(listener, self._lines)
+        self._minute = LoopingCall(self._record_suppressed)
+        self._minute.clock = self._reactor
+        self._minute.start(SUPPRESSED_EVERY, now=False)
+
+    def _open_journal(self) -> None:
+        config = self._config
         self._journal = open_journal(
             config.audit_log,
-            signer=signer,
+            signer=HmacSigner(config.hmac_secret.reveal()),
             org_id=config.org_id,
             clock=SystemClock(),
             entropy=SystemEntropy(),
@@ -102,28 +114,30 @@ class SidecarService(Service):
             timeout=config.audit_timeout,
         )
         self._reactor.addSystemEventTrigger("after", "shutdown", self._committer.stop)
+
+    def _serve(self, listener: socket, lines: LineWriter) -> None:
+        config = self._config
+        assert self._journal is not None
         raise_file_limit(config.max_connections, self._log.warn)
-        # Bound first, served last: the destination table must know our own port, and a fault must find nobody served.
-        with bind(config.host, config.port, BACKLOG) as listener:
-            port = listener.getsockname()[1]
-            self._lines = self._open_log()
-            self._parts = compose(
-                config,
-                reactor=self._reactor,
-                journal=self._journal,
-                own_ports={port},
-                plugins=self._plugins,
-                write_line=self._lines.write,
-            )
-            self._port = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._parts.factory)
-        self._minute = LoopingCall(self._record_suppressed)
-        self._minute.clock = self._reactor
-        self._minute.start(SUPPRESSED_EVERY, now=False)
+        self._parts = compose(
+            config,
+            reactor=self._reactor,
+            journal=self._journal,
+            own_ports={listener.getsockname()[1]},
+            plugins=self._plugins,
+            write_line=lines.write,
+        )
+        listener.listen(BACKLOG)
+        self._port = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._parts.factory)
 
     def _open_log(self) -> LineWriter:
         if self._decision_log == "-":
             return self._shared or LineWriter(STDOUT, self._reactor)
-        self._descriptor = os.open(self._decision_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._descriptor = os.open(self._decision_log, flags, 0o640)
+        except OSError as error:
+            raise OSError(f"--decision-log {self._decision_log} cannot be opened: {error.strerror}") from error
         return LineWriter(self._descriptor, self._reactor)
 
     def _record_suppressed(self) -> None:
@@ -138,8 +152,13 @@ class SidecarService(Service):
         # Only now has the reactor installed its own handlers, and is anybody served. twistd would end by the signal
         # itself: an orchestrator that sent it reads 143 as a failure of the container.
         signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._terminate))
+        # Its default would end the daemon without a session_close; a stock logrotate rule sends it.
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._ignore_hangup))
         address = self._port.getHost()
         self._log.info("eve-sidecar listening on {host}:{port}", host=address.host, port=address.port)
+
+    def _ignore_hangup(self) -> None:
+        self._log.warn("SIGHUP is ignored: the journal cannot be rotated while the daemon runs")
 
     def _terminate(self) -> None:
         if self.running:  # a second SIGTERM does not interrupt the drain

@@ -119,9 +119,10 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 
 def test_the_journal_is_open_before_anything_listens(daemon: Daemon) -> None:
-    """Nobody is served while it is not sure that decisions can be recorded; the socket is served last."""
+    """Nobody can connect while it is not sure that decisions can be recorded; the socket is served last."""
+    daemon.listener.listen.side_effect = lambda _: daemon.events.append("listens")
     daemon.start()
-    assert daemon.events == ["journal opened", "bound", "composed", "listening on descriptor 77"]
+    assert daemon.events == ["bound", "journal opened", "composed", "listens", "listening on descriptor 77"]
     assert daemon.compose.call_args.kwargs["own_ports"] == {4242}
     assert daemon.compose.call_args.kwargs["journal"] is daemon.journal
 
@@ -139,15 +140,16 @@ def test_a_journal_that_cannot_be_had(daemon: Daemon, error: Exception, said: st
     with pytest.raises(SystemExit, match=said) as caught:
         daemon.start()
     assert str(caught.value).startswith("eve-sidecar cannot start: ")
-    assert daemon.events == []
+    assert daemon.events == ["bound"]
+    daemon.listener.listen.assert_not_called()
 
 
 def test_a_port_that_is_taken(daemon: Daemon) -> None:
-    """The daemon ends with the message of ``bind``, and nobody was served."""
+    """The daemon ends with the message of ``bind``, and the journal has no session that served nobody."""
     daemon.bind.side_effect = OSError("127.0.0.1:3128 cannot be listened on (in use); stop what listens there")
     with pytest.raises(SystemExit, match="stop what listens there"):
         daemon.start()
-    assert daemon.events == ["journal opened"]
+    assert daemon.events == []
 
 
 def test_parts_that_do_not_fit(daemon: Daemon) -> None:
@@ -155,15 +157,16 @@ def test_parts_that_do_not_fit(daemon: Daemon) -> None:
     daemon.compose.side_effect = ValueError("EVE_PROXY_X is wrong")
     with pytest.raises(SystemExit, match="EVE_PROXY_X is wrong"):
         daemon.start()
-    assert daemon.events == ["journal opened", "bound"]
+    assert daemon.events == ["bound", "journal opened"]
+    daemon.listener.listen.assert_not_called()
 
 
 def test_a_decision_log_that_cannot_be_written(daemon: Daemon, tmp_path: Path) -> None:
-    """A path without a folder ends the start and is named; nobody was served."""
+    """A path without a folder ends the start; the option is named, and the journal has no session."""
     daemon.service._decision_log = str(tmp_path / "nowhere" / "log")
-    with pytest.raises(SystemExit, match="nowhere/log"):
+    with pytest.raises(SystemExit, match=r"--decision-log .*nowhere/log cannot be opened: No such file"):
         daemon.start()
-    assert daemon.events == ["journal opened", "bound"]
+    assert daemon.events == ["bound"]
 
 
 def test_a_defect_is_not_taken_for_the_operators_fault(daemon: Daemon) -> None:
@@ -227,8 +230,10 @@ def test_sigterm_stops_once_and_is_not_what_the_process_dies_of(daemon: Daemon) 
     with mock.patch.object(signal, "signal") as install:
         for running, arguments, named in daemon.reactor.whenRunningHooks:
             running(*arguments, **named)
-    (number, handler), _ = install.call_args
-    assert number == signal.SIGTERM
+    handlers = {call.args[0]: call.args[1] for call in install.mock_calls}
+    handler = handlers[signal.SIGTERM]
+    handlers[signal.SIGHUP](signal.SIGHUP, None)  # a stock logrotate rule: said in the log, and nothing else
+    assert daemon.reactor.stops == 0
     handler(signal.SIGTERM, None)
     assert daemon.reactor.stops == 1
     daemon.stop()

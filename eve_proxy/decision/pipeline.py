@@ -51,8 +51,8 @@ DIALS = {
     Route.EXT_AUTHZ: False,
     Route.LIBRARY: False,
 }
-# A decoder's or detector's work on more than this would make other clients wait: it goes to a thread.
-INLINE_BYTES = 256 * 1024
+# What is small can still decode to EVE_PROXY_MAX_BODY, in some 20 ms; more goes to a thread, lest others wait.
+INLINE_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Pipeline:
     sink: IAuditSink
     resolver: IResolver
     judge_address: JudgeAddress
-    race: Race[Verdict]
+    race: Race[Any]
     offload: Callable[..., Awaitable[bytes]]
     clock: IClock
     entropy: IEntropy
@@ -126,7 +126,7 @@ class Pipeline:
                     exchange = exchange.with_body(await source.read())
                 finally:
                     watch.resume()
-                exchange = await self._decoded(exchange)
+                exchange = await self._decoded(exchange, watch)
             verdict = _first_refusal(self.body_filters, exchange)
             if verdict is not None:
                 return exchange, verdict
@@ -155,23 +155,24 @@ class Pipeline:
         refusal = _any_refusal(self.head_filters, exchange)
         if refusal is None and source is not None and exchange.body is None:
             try:
-                exchange = exchange.with_body(await source.read())
+                exchange = await self._decoded(exchange.with_body(await source.read()), None)
             except (Malformed, BodyInterrupted, Overloaded):
                 raise
             except Exception as error:  # noqa: BLE001  a body that cannot be had cannot leave either
                 refusal = verdict_of(error, fail_open=False)
         return exchange, refusal or _any_refusal(self.body_filters, exchange) or verdict
 
-    async def _decoded(self, exchange: Exchange) -> Exchange:
+    async def _decoded(self, exchange: Exchange, watch: Stopwatch | None) -> Exchange:
         encodings, body = exchange.request.headers.tokens(b"content-encoding"), exchange.body
         if not encodings or body is None or not body.size:
             return exchange
         if body.size > self.max_content:
             return exchange  # the body_limit pre-filter refuses it; nobody needs its content
-        if body.size > INLINE_BYTES:
-            content = await self.offload(decode_content, body.content, encodings, self.max_content)
-        else:
+        if body.size <= INLINE_BYTES:
             content = decode_content(body.content, encodings, self.max_content)
+        else:
+            decoding = self.offload(decode_content, body.content, encodings, self.max_content)
+            content = await (decoding if watch is None else self.race(decoding, watch.remaining))
         return exchange.with_body(replace(body, content=content))
 
     async def _record(

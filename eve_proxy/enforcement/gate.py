@@ -72,9 +72,8 @@ class Gate:
         head_only = decision.exchange.request.method == "HEAD"
         if decision.failure is not None and decision.certificate is not None:
             self.log.decided(decision, 502, detail=decision.failure)
-            client.answer(
-                answers.upstream_error(decision.failure, decision.certificate, head_only=head_only), keep=True
-            )
+            answer = answers.upstream_error(decision.failure, decision.certificate, head_only=head_only)
+            client.answer(answer, keep=False)
             return
         status, answer = answers.refusal(decision, head_only=head_only)
         self.log.decided(decision, None if client.gone else status)

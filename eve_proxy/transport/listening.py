@@ -11,18 +11,21 @@ from ipaddress import ip_address
 _SPARE = 256
 
 
-def bind(host: str, port: int, backlog: int) -> socket.socket:
-    """A bound, listening, non-blocking socket.
+def bind(host: str, port: int) -> socket.socket:
+    """A bound, non-blocking socket that does not listen yet.
 
     :param host: a literal address; ``::`` takes IPv4 as well.
     :raises OSError: it cannot be; the message says where and what to do.
     """
     family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener = socket.create_server(
-            (host, port), family=family, backlog=backlog, dualstack_ipv6=family is socket.AF_INET6 and host == "::"
-        )
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family is socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        listener.bind((host, port))
     except OSError as error:
+        listener.close()
         raise OSError(
             f"{host}:{port} cannot be listened on ({error.strerror or error}); "
             "stop what listens there, or set EVE_PROXY_HOST and EVE_PROXY_PORT"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -469,3 +470,31 @@ def test_fail_open_keeps_the_bound_of_the_body() -> None:
     decision = bench.decide(source=FakeBody(failure=BodyTooLarge("too large")))
     assert decision.permit is None
     assert decision.verdict.status == 413
+
+
+def test_a_filter_that_fails_does_not_hide_the_content_from_the_others() -> None:
+    """With EVE_PROXY_FAIL_CLOSED=0 the remaining rules still see the decoded body, and a broken one still blocks."""
+    rule = FakeFilter(stage=Stage.BODY)
+    bench = Bench(fail_open=True, head=(FakeFilter(RuntimeError()),), body=(rule,))
+    request = request_of(headers=Headers.of([(b"Content-Encoding", b"gzip")]))
+    bench.decide(exchange_of(request), FakeBody(gzip.compress(b"plain")))
+    assert rule.seen[0].body is not None
+    assert rule.seen[0].body.content == b"plain"
+    broken = Bench(fail_open=True, head=(FakeFilter(RuntimeError()),))
+    assert broken.decide(exchange_of(request), FakeBody(b"not gzip")).verdict.vector == "content_encoding"
+
+
+def test_a_decoder_that_hangs_is_raced() -> None:
+    """Decoding a large body counts against the deadline like everything else."""
+    bench = Bench(max_content=1 << 20)
+    raced: list[float] = []
+
+    def race(awaitable: Any, seconds: float) -> Any:
+        raced.append(seconds)
+        return awaitable
+
+    bench.race = race
+    request = request_of(headers=Headers.of([(b"Content-Encoding", b"gzip")]))
+    body = gzip.compress(os.urandom(100_000))
+    bench.decide(exchange_of(request), FakeBody(body))
+    assert raced == [2.0, 2.0]

@@ -110,13 +110,13 @@ def test_a_refusal_nobody_waits_for() -> None:
 
 
 def test_a_name_that_does_not_resolve() -> None:
-    """502 with the allow's certificate; the connection may be used again, because nothing was refused."""
+    """502 with the allow's certificate, and the connection is closed as its head says."""
     bench, client = GateBench(), Client()
     bench.resolver.answer = ResolveFailed("api.example.com has no address")
     assert rule(bench, client) is None
     ((data, keep),) = client.answers
     status, fields, body = head_of(data)
-    assert (status, body, keep) == (502, b"upstream error: api.example.com has no address", True)
+    assert (status, body, keep) == (502, b"upstream error: api.example.com has no address", False)
     assert json.loads(fields["x-eve-decision-cert"])["verdict"] == "allow"
     assert (line(bench)["status"], line(bench)["detail"]) == (502, "api.example.com has no address")
 

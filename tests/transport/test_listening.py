@@ -15,25 +15,30 @@ from eve_proxy.transport.listening import bind, raise_file_limit
 
 
 def bound(host: str, **behaviour: Any) -> tuple[Any, Any]:
-    """What ``bind`` gave, and the call it made."""
-    with mock.patch.object(socket, "create_server", **behaviour) as create:
-        return bind(host, 3128, 1024), create.call_args
+    """What ``bind`` gave, and how it made its socket."""
+    with mock.patch.object(socket, "socket") as make:
+        make.return_value.bind.configure_mock(**behaviour)
+        return bind(host, 3128), make.call_args
 
 
 @pytest.mark.parametrize(
-    ("host", "family", "dual"),
+    ("host", "family", "only"),
     [
-        ("0.0.0.0", socket.AF_INET, False),
-        ("127.0.0.1", socket.AF_INET, False),
-        ("::", socket.AF_INET6, True),
-        ("::1", socket.AF_INET6, False),
+        ("0.0.0.0", socket.AF_INET, None),
+        ("127.0.0.1", socket.AF_INET, None),
+        ("::", socket.AF_INET6, False),
+        ("::1", socket.AF_INET6, True),
     ],
 )
-def test_the_family_follows_the_address(host: str, family: int, dual: bool) -> None:
-    """``::`` takes IPv4 clients as well; every other address is what it says."""
+def test_the_family_follows_the_address(host: str, family: int, only: bool | None) -> None:
+    """``::`` takes IPv4 clients as well; every other address is what it says. Nobody can connect yet."""
     listener, call = bound(host)
-    assert call == mock.call((host, 3128), family=family, backlog=1024, dualstack_ipv6=dual)
+    assert call == mock.call(family, socket.SOCK_STREAM)
+    listener.bind.assert_called_once_with((host, 3128))
+    switch = mock.call(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+    assert (switch in listener.setsockopt.mock_calls) is (only is not None)
     listener.setblocking.assert_called_once_with(False)
+    listener.listen.assert_not_called()
 
 
 @pytest.mark.parametrize("number", [errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL])
