@@ -35,16 +35,18 @@ def calls(name: str) -> set[str]:
 
 
 def mentions(*dotted: str) -> set[str]:
-    """Modules in which a dotted name such as ``os.environ`` is used."""
+    """Modules in which a dotted name such as ``os.environ`` is used, or imported as ``from os import environ``."""
     wanted = {tuple(name.split(".")) for name in dotted}
     found = set()
     for module, tree in trees():
         for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.value, ast.Name)
-                and (node.value.id, node.attr) in wanted
-            ):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                named = {(node.value.id, node.attr)}
+            elif isinstance(node, ast.ImportFrom):
+                named = {(str(node.module), alias.name) for alias in node.names}
+            else:
+                continue
+            if named & wanted:
                 found.add(module)
     return found
 
