@@ -83,16 +83,19 @@ def _deflate(pieces: Pieces, cap: int) -> Pieces:
     """Zlib format as RFC 9110 says, or the raw stream that some clients send.
 
     The header decides alone. Falling back after an error would give an attacker bytes that we and the origin read
-    differently.
+    differently; for the same reason a zlib header that also begins a raw stream is refused.
     """
     head = b""
-    while len(head) < 2:
-        piece = next(pieces, None)
-        if piece is None:
-            raise NotInspectable("cut off")
+    while len(head) < 5 and (piece := next(pieces, None)) is not None:
         head += piece
+    if len(head) < 2:
+        raise NotInspectable("cut off")
     # RFC 1950 section 2.2: method 8, a window of at most 32 KiB, and a check sum over the two bytes.
     is_zlib = head[0] & 0x8F == 8 and int.from_bytes(head[:2], "big") % 31 == 0
+    # As a raw stream such a header is a stored block, which has its length twice, the second time inverted
+    # (RFC 1951 section 3.2.4). By chance that is so once in 65,536 streams.
+    if is_zlib and bytes(byte ^ 0xFF for byte in head[1:3]) == head[3:5]:
+        raise NotInspectable("readable in two ways")
     wbits = zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
     return _bounded(_inflate(chain((head,), pieces), wbits, 1), cap)
 

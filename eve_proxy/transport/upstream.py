@@ -20,7 +20,7 @@ from eve_proxy.model.authority import Authority, IPAddress
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.model.headers import Headers
 from eve_proxy.transport.body_feed import FEED_ABOVE, BodyFeed
-from eve_proxy.transport.sending import is_plain, send, set_nodelay
+from eve_proxy.transport.sending import is_plain, send, set_nodelay, unsent
 from eve_proxy.transport.watchdog import Watchdog
 from eve_proxy.wire.events import Data, End, Informational, ResponseEvent, ResponseHead
 from eve_proxy.wire.response_reader import ResponseReader
@@ -242,7 +242,7 @@ class UpstreamConnection(Protocol):
     def _complete(self, receiver: Receiver, trailers: Headers) -> None:
         self._receiver = None
         self._watchdog.clear()
-        if self._feed is not None or not self._keep or self._reader.surplus:
+        if self._feed is not None or not self._keep or self._reader.surplus or unsent(self.transport):
             # An answer before the request was all sent leaves the framing of that direction open.
             self._drop()
         else:

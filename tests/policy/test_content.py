@@ -219,3 +219,18 @@ def test_an_inner_bomb_of_another_layer_is_bounded_too() -> None:
     skipped = b"\x50\x2a\x4d\x18" + (64 << 20).to_bytes(4, "little") + b"\0" * (64 << 20)
     with pytest.raises(NotInspectable, match="larger"):
         decode_content(gzip.compress(skipped + zstandard.compress(b"a"), 1), [b"zstd", b"gzip"], 1024 * 1024)
+
+
+def test_a_stream_with_two_readings_is_not_inspectable() -> None:
+    """Deflate that is one text as zlib and another as a raw stream is refused: origins try either first."""
+    hidden = zlib.compressobj(wbits=-15)
+    raw = hidden.compress(b"what a raw reader sees") + hidden.flush()
+    # As zlib: a header and one stored block of 65,534 bytes. As raw: two small stored blocks, then ``raw``.
+    shown = b"\x00\x00\xff\xff" + raw
+    shown += b"." * (0xFFFE - len(shown))
+    stream = b"\x78\x01\x00\xfe\xff\x01\x00" + shown + b"\x01\x00\x00\xff\xff"
+    stream += zlib.adler32(shown).to_bytes(4, "big")
+    assert zlib.decompress(stream) == shown
+    assert zlib.decompressobj(-15).decompress(stream) == b"\x01what a raw reader sees"
+    with pytest.raises(NotInspectable):
+        decode_content(stream, [b"deflate"], 1 << 20)

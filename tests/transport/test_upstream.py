@@ -412,3 +412,13 @@ def test_interrupt_and_close(case: Case) -> None:
     other.connection.close()
     assert other.transport.disconnecting
     assert not other.transport.aborting
+
+
+def test_an_answer_before_the_request_has_left_ends_the_connection(case: Case) -> None:
+    """What is still queued of one request is never followed by the next: an origin may read it as a request."""
+    receiver = case.send(method="POST", body=(b"x" * 10,))
+    case.transport.dataBuffer = b"xxx"  # type: ignore[attr-defined]
+    case.receive(OK)
+    assert receiver.told[-1] == ("ended",)
+    assert case.transport.aborting
+    assert "released" not in case.calls
