@@ -117,6 +117,9 @@ def test_the_shipped_policy_is_the_default() -> None:
     assert read().policy is not None
     assert read(**HOSTED).policy is None
     good = {"EVE_PROXY_POLICY_FILE": "/good.yaml"}
-    assert read(**good).policy == read().policy
+    shipped, named = read().policy, read(**good).policy
+    assert shipped is not None
+    assert named is not None
+    assert named.sha256 == shipped.sha256
     assert read(**HOSTED, **good).policy is None
     assert "EVE_PROXY_POLICY_FILE has no effect: a decision service is asked" in read(**HOSTED, **good).warnings
