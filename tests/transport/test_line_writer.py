@@ -212,8 +212,9 @@ def test_a_close_does_not_wait_for_ever(pipe: tuple[BinaryIO, int]) -> None:
     writer.close(timeout=0.01)
     assert writer._thread.is_alive()
     assert writer._thread.daemon
-    while writer._thread.is_alive():  # set it free
-        reader.read(65536)
+    read_exactly(reader, 1 << 20)  # sets it free
+    writer._thread.join(10)
+    assert not writer._thread.is_alive()
 
 
 def test_the_capacity_is_a_few_megabytes() -> None:
