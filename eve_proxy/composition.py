@@ -159,6 +159,7 @@ def compose(
         clock=clock,
         entropy=entropy,
         org_id=config.org_id,
+        connect_sni=config.connect_sni,
     )
     dialler = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=config.upstream_timeout, own_ports=own_ports)
     listening = ip_address(config.host)

@@ -72,7 +72,7 @@ class Config:
     allowed_hosts: HostSet | None
     allowed_clients: AllowedClients
     connect_ports: PortSet
-    connect_sni: str
+    connect_sni: Literal["strict", "log", "off"]
     max_buffered: int
     max_connections: int
     prefilters: tuple[str, ...]

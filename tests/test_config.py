@@ -264,8 +264,7 @@ def test_plain_http_to_a_governor_elsewhere_needs_consent() -> None:
 def test_later_features_say_so(row) -> None:
     """Setting what does not work yet is not silently accepted."""
     held = files(pem=b"PEM")
-    value = "off" if row.name == "EVE_PROXY_CONNECT_SNI" else "/pem"
-    assert any(f"{row.name} is not available yet" in line for line in read({row.name: value}, held).warnings)
+    assert any(f"{row.name} is not available yet" in line for line in read({row.name: "/pem"}, held).warnings)
     assert not any("not available yet" in line for line in read({}).warnings)
 
 

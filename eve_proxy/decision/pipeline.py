@@ -106,11 +106,32 @@ class Pipeline:
             decision = replace(decision, exchange=leaving)
         return await self._locate(decision, watch.elapsed, certificate)
 
-    async def refuse(self, exchange: Exchange, verdict: Verdict) -> Decision:
-        """Certify a refusal that an entry point made before there was anything to judge (client, overload)."""
+    async def refuse(
+        self,
+        exchange: Exchange,
+        verdict: Verdict,
+        *,
+        parent: DecisionCertificate | None = None,
+        record: dict[str, Any] | None = None,
+    ) -> Decision:
+        """Certify a refusal that an entry point made itself: before there was anything to judge (client, overload), or
+        when something came to light after the allow (a tunnel's server name).
+
+        :param parent: that allow; the refusal is then a second certificate of the same exchange.
+        :param record: what came to light, for the certificate.
+        """
         if PERMITS[verdict.outcome] is not False:
             verdict = failure("a refusal that does not refuse")
-        return await self._record(exchange, verdict, 0.0)
+        if parent is None:
+            return await self._record(exchange, verdict, 0.0, record=record)
+        return await self._record(
+            exchange,
+            verdict,
+            0.0,
+            certificate_id=f"cert_{self.entropy.hex(8)}",
+            parent=parent.certificate_id,
+            record=record,
+        )
 
     async def _judge(
         self, exchange: Exchange, source: IBodySource | None, watch: Stopwatch

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import orjson
 
+from eve_proxy.enforcement.server_name import shown
 from eve_proxy.interfaces import IClock
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.text import clean
 from eve_proxy.signing.seal import timestamp
+from eve_proxy.wire.client_hello import Seen
 
 
 class DecisionLog:
@@ -22,11 +24,14 @@ class DecisionLog:
         self._write = write
         self._clock = clock
 
-    def decided(self, decision: Decision, status: int | None, *, detail: str | None = None) -> None:
+    def decided(
+        self, decision: Decision, status: int | None, *, detail: str | None = None, seen: Seen | None = None
+    ) -> None:
         """The line of one decision.
 
         :param status: what the client was answered, None when it was gone.
         :param detail: why there was no regular answer.
+        :param seen: what a tunnel showed.
         """
         exchange, verdict, certificate = decision.exchange, decision.verdict, decision.certificate
         request = exchange.request
@@ -52,6 +57,7 @@ class DecisionLog:
             "parent": None if certificate is None else certificate.draft.parent,
             "request_id": request.request_id,
             "trace_id": request.trace_id,
+            **shown(seen),
             "detail": detail,
         }
         self._write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

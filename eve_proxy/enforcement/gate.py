@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from eve_proxy.decision.pipeline import Pipeline
 from eve_proxy.enforcement import answers
@@ -21,6 +22,7 @@ class Gate:
     """The parts every entry point needs.
 
     :ivar org_id: EVE_PROXY_ORG_ID.
+    :ivar connect_sni: EVE_PROXY_CONNECT_SNI.
     """
 
     pipeline: Pipeline
@@ -29,6 +31,7 @@ class Gate:
     clock: IClock
     entropy: IEntropy
     org_id: str
+    connect_sni: Literal["strict", "log", "off"]
 
     def exchange(self, client: Downstream, request: Request, route: Route, coverage: Coverage) -> Exchange:
         """The request with its circumstances."""

@@ -240,9 +240,8 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         "CONNECT_SNI",
         "strict",
         kinds.choice("strict", "log", "off"),
-        "Compare a tunnel's SNI with its authority",
+        "A tunnel that is not TLS to the judged host: strict severs it, log says so, off: not seen",
         _SECURITY,
-        later="the SNI check",
     ),
     _eve(
         "MAX_BUFFERED", str(256 * _MIB), kinds.octets(0, 1 << 40), "Most body bytes held at once; then 503", _SECURITY

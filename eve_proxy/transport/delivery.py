@@ -6,18 +6,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from typing import Protocol as Structural
 
-from eve_proxy.model.decision import Permit
+from eve_proxy.model.decision import Mode, Permit
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.model.headers import Headers
+from eve_proxy.model.request import Request
 from eve_proxy.transport.sending import send
 from eve_proxy.wire.events import FramingKind, RequestHead, ResponseHead
 from eve_proxy.wire.framing import relay_framing
+from eve_proxy.wire.machine import Event
 from eve_proxy.wire.serialize import (
     chunk,
     informational_head,
     last_chunk,
+    request_head,
     response_head,
     switching_protocols_head,
+    websocket_head,
 )
 from eve_proxy.wire.websocket import accepts
 
@@ -59,9 +63,15 @@ class Delivery:
         self._registered = False
         self._finished = False
 
-    def start(self, dialler: Dialler, permit: Permit, head: bytes, body: Sequence[bytes]) -> None:
+    def start(self, dialler: Dialler, permit: Permit, request: Request, body: Sequence[bytes]) -> None:
         """Dial and send."""
-        handle = dialler.exchange(permit, head, body, method=self._head.request.method, receiver=self)
+        method = self._head.request.method
+        if permit.mode is Mode.UPGRADE:
+            head = websocket_head(request)
+        else:
+            has_body = body or self._head.framing.kind is not FramingKind.NONE
+            head = request_head(request, framing_length=sum(map(len, body)) if has_body else None)
+        handle = dialler.exchange(permit, head, body, method=method, receiver=self)
         if not self._finished:
             self._handle = handle
 
@@ -150,7 +160,8 @@ class Delivery:
             self._client.upstream_failed(self._failure("the WebSocket handshake was not answered to its key"))
             return
         self._announce(101)
-        self._client.upgraded(transport, switching_protocols_head(head.headers, extra=self._stamp), rest)
+        switching = switching_protocols_head(head.headers, extra=self._stamp)
+        self._client.relay(Event.UPGRADED, transport, to_downstream=switching + rest)
 
     def flush(self) -> None:
         """The end of a batch of events: one write for all of it."""

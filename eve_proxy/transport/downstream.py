@@ -24,11 +24,12 @@ from eve_proxy.transport.lingering import linger, linger_out
 from eve_proxy.transport.relay import RelayReport, relay
 from eve_proxy.transport.sending import send, set_nodelay, unsent, when_drained
 from eve_proxy.transport.tunnel_opening import TunnelOpening
+from eve_proxy.transport.tunnel_watch import WatchedOpening
 from eve_proxy.transport.watchdog import Watchdog
-from eve_proxy.wire.events import Data, End, FramingKind, RequestEvent, RequestHead
+from eve_proxy.wire.events import Data, End, RequestEvent, RequestHead
 from eve_proxy.wire.machine import EGRESS, Event, Machine, State
 from eve_proxy.wire.request_reader import RequestReader
-from eve_proxy.wire.serialize import CONTINUE, request_head, websocket_head
+from eve_proxy.wire.serialize import CONTINUE
 
 if TYPE_CHECKING:
     from eve_proxy.transport.factory import ProxyFactory
@@ -58,6 +59,7 @@ class Downstream(Protocol):
         self._watchdog = Watchdog(factory.clock, self._expired)
         self._head: RequestHead | None = None
         self._delivery: Delivery | TunnelOpening | None = None
+        self._watched: WatchedOpening | None = None
         self._body_started = 0.0
         self._reading_paused = False
         self._half_closed = False
@@ -86,6 +88,9 @@ class Downstream(Protocol):
         """Bytes from the client."""
         if self.machine.state in _DISCARDING:
             return
+        if self._watched is not None:
+            self._watched.received(data)
+            return
         try:
             self._take(self._reader.feed(data))
         except Malformed as error:
@@ -105,6 +110,8 @@ class Downstream(Protocol):
             return
         if self.machine.fire(Event.INPUT_ENDED) in _DISCARDING:
             self.transport.loseConnection()
+        elif self._watched is not None:
+            self._watched.input_ended()
         elif self.body is not None and not self.body.complete:
             self.body.interrupt()
 
@@ -185,29 +192,20 @@ class Downstream(Protocol):
             outcome.abandoned("the client went away before the decision")
             return
         assert self._head is not None
-        upgrade = permit.mode is Mode.UPGRADE
-        self.machine.fire(Event.PERMIT_UPGRADE if upgrade else Event.PERMIT_FORWARD)
+        self.machine.fire(Event.PERMIT_UPGRADE if permit.mode is Mode.UPGRADE else Event.PERMIT_FORWARD)
         self._watchdog.set(self.factory.limits.stall)
-        if upgrade:
-            head = websocket_head(request)
-        else:
-            has_body = body or self._head.framing.kind is not FramingKind.NONE
-            head = request_head(request, framing_length=sum(map(len, body)) if has_body else None)
         self._delivery = delivery = Delivery(self, self._head, stamp, outcome)
-        delivery.start(self.factory.dialler, permit, head, body)
+        delivery.start(self.factory.dialler, permit, request, body)
 
-    def tunnel(self, permit: Permit, established: bytes, outcome: Outcome) -> None:
-        """Connect, say so, and relay bytes both ways without looking at them.
-
-        :param established: the 200 with its certificate.
-        """
+    def tunnel(self, permit: Permit, opening: TunnelOpening) -> None:
+        """Connect; ``opening`` goes on from there."""
         if self.gone:
-            outcome.abandoned("the client went away before the decision")
+            opening.abandon("the client went away before the decision")
             return
         self.machine.fire(Event.PERMIT_TUNNEL)
         self._watchdog.clear()
-        self._delivery = TunnelOpening(self, established, outcome)
-        self._delivery.start(self.factory.dialler, permit)
+        self._delivery = opening
+        opening.start(self.factory.dialler, permit)
 
     # -- the body of the request that is being decided ---------------------------------------------------------
 
@@ -221,37 +219,24 @@ class Downstream(Protocol):
                 body.add(event.data)
             elif isinstance(event, RequestHead):
                 head = self._head = event
-                body = self.body = self._incoming(event)
+                self._body_started = self.factory.clock.seconds()
+                body = self.body = self.factory.incoming_body(event.framing, self._invite)
             elif isinstance(event, End) and body is not None:
                 if not self.gone:  # refused already: then the watchdog is the linger's
                     self._watchdog.clear()
                 body.finish()
         if body is not None and not body.complete:
-            self._await_more(body)
+            spent = self.factory.clock.seconds() - self._body_started
+            self._watchdog.set(self.factory.limits.body_wait(body.size, spent))
         if head is not None:
             if self.machine.state is State.IDLE:
                 self.machine.fire(Event.HEAD_STARTED)
             self.machine.fire(Event.HEAD_COMPLETE)
             self.factory.site.begin(self, head)
 
-    def _incoming(self, head: RequestHead) -> IncomingBody:
-        factory = self.factory
-        self._body_started = factory.clock.seconds()
-        framing = head.framing
-        return IncomingBody(
-            declared=framing.length if framing.kind is FramingKind.LENGTH else None,
-            limit=factory.limits.max_body,
-            account=factory.account,
-            invite=self._invite if head.expect_continue else _nothing,
-        )
-
     def _invite(self) -> None:
-        if not self.gone:
+        if not self.gone and self._head is not None and self._head.expect_continue:
             send(self.transport, CONTINUE)
-
-    def _await_more(self, body: IncomingBody) -> None:
-        spent = self.factory.clock.seconds() - self._body_started
-        self._watchdog.set(self.factory.limits.body_wait(body.size, spent))
 
     # -- the end of an exchange --------------------------------------------------------------------------------
 
@@ -277,12 +262,6 @@ class Downstream(Protocol):
             self.abort()
         else:
             self.answer(answer, keep=False)
-
-    def upgraded(self, upstream: Any, head: bytes, rest: bytes) -> None:
-        """A matching 101: relay frames."""
-        self._delivery = None
-        self.machine.fire(Event.UPGRADED)
-        self._relay(upstream, head, rest)
 
     def progress(self) -> None:
         """Something moved: the stall clock starts again."""
@@ -359,6 +338,8 @@ class Downstream(Protocol):
             self.malformed(Malformed("slow-head", "the request head took too long", status=408))
         elif state is State.JUDGING and self.body is not None and not self.body.complete:
             self.malformed(Malformed("slow-body", "the request body took too long", status=408))
+        elif self._watched is not None:
+            self._watched.expired()
         elif state is State.IDLE:
             self.machine.fire(Event.TIMED_OUT)
             linger_out(self.transport)
@@ -370,21 +351,43 @@ class Downstream(Protocol):
 
     # -- tunnels -----------------------------------------------------------------------------------------------
 
-    def tunnel_opened(self, upstream: Any, established: bytes) -> None:
-        """The tunnel's upstream is connected: say so, and relay bytes."""
-        self._delivery = None
-        self.machine.fire(Event.TUNNEL_OPENED)
-        self._relay(upstream, established, b"")
+    def hold_tunnel(self, watched: WatchedOpening, established: bytes) -> None:
+        """Say so; what the client sends, and has sent, goes to ``watched``, for as long as a head may take."""
+        self._watched = watched
+        self.machine.fire(Event.TUNNEL_HELD)
+        self._watchdog.set(self.factory.limits.head)
+        send(self.transport, established)
+        self._resume_reading()
+        watched.received(self._reader.take_rest())
+        if self._half_closed:
+            watched.input_ended()
 
-    def _relay(self, upstream: Any, first: bytes, rest: bytes) -> None:
+    def pause_tunnel(self) -> None:
+        """Enough was seen: what else the client sends can wait, and there is no hurry any more."""
+        self._watchdog.clear()
+        self._pause_reading()
+
+    def sever_tunnel(self, event: Event, last: bytes) -> None:
+        """End a tunnel in which nothing has travelled."""
+        self._watched = self._delivery = None
+        self.machine.fire(event)
+        self._sever(last)
+
+    def relay(self, event: Event, upstream: Any, *, to_downstream: bytes, held: bytes | None = None) -> None:
+        """Bytes go both ways unread from now on, these first.
+
+        :param held: what the client sent into the tunnel; None when it was not looked at.
+        """
+        self._watched = self._delivery = None
+        self.machine.fire(event)
         self._watchdog.stop()
         if self.body is not None:
             self.body.release()
         relay(
             self.transport,
             upstream,
-            to_upstream=self._reader.take_rest(),
-            to_downstream=first + rest,
+            to_upstream=self._reader.take_rest() if held is None else held,
+            to_downstream=to_downstream,
             idle_timeout=self.factory.limits.stall,
             clock=self.factory.clock,
             closed=self._relay_closed,
@@ -393,7 +396,3 @@ class Downstream(Protocol):
     def _relay_closed(self, report: RelayReport) -> None:
         self.machine.fire(Event.PEER_GONE)
         self.factory.left(self)
-
-
-def _nothing() -> None:
-    """There is nobody to invite: the client sends without being asked."""

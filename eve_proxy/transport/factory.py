@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol as Structural
 
 from twisted.internet.defer import Deferred, succeed
@@ -10,10 +11,11 @@ from twisted.internet.protocol import ServerFactory
 
 from eve_proxy.model.authority import Authority
 from eve_proxy.model.errors import Malformed
+from eve_proxy.transport.body_source import IncomingBody
 from eve_proxy.transport.dialler import Dialler
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.transport.limits import BufferAccount, Limits
-from eve_proxy.wire.events import RequestHead
+from eve_proxy.wire.events import Framing, FramingKind, RequestHead
 from eve_proxy.wire.machine import State
 
 
@@ -63,6 +65,18 @@ class ProxyFactory(ServerFactory):
     def buildProtocol(self, addr: IAddress | None) -> Downstream:
         """A protocol for a new connection."""
         return Downstream(self)
+
+    def incoming_body(self, framing: Framing, invite: Callable[[], object]) -> IncomingBody:
+        """A body that begins to arrive.
+
+        :param invite: as ``IncomingBody``.
+        """
+        return IncomingBody(
+            declared=framing.length if framing.kind is FramingKind.LENGTH else None,
+            limit=self.limits.max_body,
+            account=self.account,
+            invite=invite,
+        )
 
     @property
     def connections(self) -> int:

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 
 from eve_proxy.model.decision import Permit
 from eve_proxy.transport.delivery import Outcome
+from eve_proxy.wire.machine import Event
 
 if TYPE_CHECKING:
     from eve_proxy.transport.dialler import Dialler
@@ -33,19 +34,26 @@ class TunnelOpening:
         self._dialling = dialler.tunnel(permit)
         self._dialling.addCallbacks(self._opened, self._failed)
 
-    def client_gone(self) -> None:
+    def abandon(self, detail: str) -> None:
         """Nobody waits any more: stop dialling."""
         self._gone = True
-        self._outcome.abandoned("the client went away before the tunnel was open")
+        self._outcome.abandoned(detail)
         if self._dialling is not None:
             self._dialling.cancel()
+
+    def client_gone(self) -> None:
+        """The client's connection is lost."""
+        self.abandon("the client went away before the tunnel was open")
 
     def _opened(self, upstream: Any) -> None:
         if self._gone:
             upstream.abortConnection()
-            return
+        else:
+            self._connected(upstream)
+
+    def _connected(self, upstream: Any) -> None:
         self._outcome.answered(200)
-        self._client.tunnel_opened(upstream, self._established)
+        self._client.relay(Event.TUNNEL_OPENED, upstream, to_downstream=self._established)
 
     def _failed(self, failure: Failure) -> None:
         if not self._gone:

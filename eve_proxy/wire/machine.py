@@ -31,6 +31,7 @@ class State(_Member):
     JUDGING = "the head is complete; its body may still be arriving; being decided"
     DIALING = "permitted: connecting, sending, waiting for the upstream's response head"
     RELAYING = "the response is on its way to the client"
+    OPENING = "the tunnel's upstream is connected and has got nothing: the client's first bytes are looked at"
     TUNNEL = "bytes go both ways unread"
     INTERCEPT = "permitted: TLS ends here, each inner request has a machine of its own"
     SEVERING = (
@@ -54,6 +55,9 @@ class Event(_Member):
     PERMIT_TUNNEL = "permit: an opaque tunnel"
     PERMIT_INTERCEPT = "permit: an intercepted tunnel"
     TUNNEL_OPENED = "the tunnel's upstream is connected; the 200 to CONNECT was written"
+    TUNNEL_HELD = "the same, but what the client sends is held until it is known what it is"
+    TUNNEL_CLEARED = "it is what was judged; what was held goes first"
+    WITHDRAWN = "the client closed its tunnel without having sent anything"
     UPGRADED = "a matching 101 was relayed"
     RESPONSE_STARTED = "the upstream's final response head was relayed"
     RESPONSE_COMPLETE = "the response is complete; the connection goes on"
@@ -99,6 +103,7 @@ TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
     },
     State.DIALING: {
         Event.TUNNEL_OPENED: State.TUNNEL,
+        Event.TUNNEL_HELD: State.OPENING,
         Event.UPGRADED: State.TUNNEL,
         Event.RESPONSE_STARTED: State.RELAYING,
         # A 502 before any byte of a response: the connection can go on, or not.
@@ -118,9 +123,16 @@ TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
         Event.INPUT_ENDED: State.RELAYING,
         Event.PEER_GONE: State.CLOSED,
     },
-    State.TUNNEL: {
-        # What came through it was refused after all: a server name that is not the authority.
+    State.OPENING: {
+        Event.TUNNEL_CLEARED: State.TUNNEL,
+        # A server name that is not the authority, something that is not TLS, or nothing in time.
         Event.REFUSED: State.SEVERING,
+        Event.WITHDRAWN: State.SEVERING,
+        # What it has sent before may be a part of a ClientHello, which is refused, or nothing, which is not.
+        Event.INPUT_ENDED: State.OPENING,
+        Event.PEER_GONE: State.CLOSED,
+    },
+    State.TUNNEL: {
         Event.TIMED_OUT: State.SEVERING,
         Event.SHUTDOWN: State.SEVERING,
         # Passed on: the other direction lives on.
@@ -145,14 +157,14 @@ TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
     },
 }
 
-EGRESS: Final = frozenset((State.DIALING, State.RELAYING, State.TUNNEL, State.INTERCEPT))
+EGRESS: Final = frozenset((State.DIALING, State.RELAYING, State.OPENING, State.TUNNEL, State.INTERCEPT))
 
 # What each permit lets happen. The states are the same for all of them, so the machine remembers which it was:
 # a permit for one exchange never opens a tunnel.
 GRANTS: Final[dict[Event, frozenset[Event]]] = {
     Event.PERMIT_FORWARD: frozenset((Event.RESPONSE_STARTED,)),
     Event.PERMIT_UPGRADE: frozenset((Event.RESPONSE_STARTED, Event.UPGRADED)),
-    Event.PERMIT_TUNNEL: frozenset((Event.TUNNEL_OPENED,)),
+    Event.PERMIT_TUNNEL: frozenset((Event.TUNNEL_OPENED, Event.TUNNEL_HELD)),
     Event.PERMIT_INTERCEPT: frozenset(),
 }
 PERMITS: Final = frozenset(GRANTS)

@@ -385,6 +385,20 @@ def test_obligation_that_is_not_understood_blocks(field: str) -> None:
     assert bench.only.to_dict()["verdict"] == "block"
 
 
+def test_refuse_after_an_allow_points_to_it() -> None:
+    """What comes to light later is a second certificate of the same exchange, with the first as its parent."""
+    bench = Bench()
+    pipeline, exchange = bench.pipeline(), exchange_of()
+    allow = drive(pipeline.decide(exchange, FakeBody())).certificate
+    assert allow is not None
+    seen = {"tunnel": {"sni": "evil.example"}}
+    second = drive(pipeline.refuse(exchange, refuse("sni", "no"), parent=allow, record=seen))
+    assert second.permit is None
+    fields = bench.sink.certificates[-1].to_dict()
+    assert (fields["verdict"], fields["matched_vector"], fields["record"]) == ("block", "sni", seen)
+    assert fields["parent"] == allow.certificate_id != fields["certificate_id"]
+
+
 def test_refuse_cannot_be_used_to_allow() -> None:
     """The short way for refusals refuses even when it is handed an allow."""
     bench = Bench()

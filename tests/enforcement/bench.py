@@ -51,9 +51,11 @@ class GateBench:
         buffered: int = 10_000,
         governor: Any = None,
         fail_open: bool = False,
+        connect_sni: Any = "strict",
     ) -> None:
         self.events: list[str] = []
         self.clock = FakeClock()
+        entropy = FakeEntropy()
         self.governor = governor or FakeGovernor()
         self.sink = FakeSink(self.events)
         self.resolver = FakeResolver(self.events)
@@ -81,7 +83,7 @@ class GateBench:
             race=race_on(self.clock),
             offload=run_inline,
             clock=self.clock,
-            entropy=FakeEntropy(),
+            entropy=entropy,
             deadline=2.0,
             max_content=max_body,
             fail_open=fail_open,
@@ -93,8 +95,9 @@ class GateBench:
             admission=Admission(clients=allowed, suppressor=self.suppressor, pipeline=pipeline),
             log=DecisionLog(self.lines.append, self.clock),
             clock=self.clock,
-            entropy=FakeEntropy(),
+            entropy=entropy,
             org_id="bank_tier1_a",
+            connect_sni=connect_sni,
         )
         self.reactor_clock = Clock()
         self.factory = ProxyFactory(

@@ -15,7 +15,7 @@ from tests.fakes.ports import FakeClock, FakeSink, drive, exchange_of, request_o
 NAMES = [
     "event", "timestamp", "certificate_id", "verdict", "reason", "pillar", "vector", "governor", "route", "method",
     "host", "port", "peer", "org_id", "status", "latency_ms", "body_bytes", "log_seq", "parent", "request_id",
-    "trace_id", "detail",
+    "trace_id", "sni", "alpn", "ech", "detail",
 ]  # fmt: skip
 
 

@@ -19,8 +19,10 @@ from eve_proxy.model.exchange import Route
 from eve_proxy.model.verdict import Outcome, Verdict, refuse
 from eve_proxy.policy.mandatory import RESERVED_RULES
 from tests.enforcement.bench import GateBench
+from tests.fakes.client_hello import client_hello
 from tests.fakes.ports import FakeFilter, FakeGovernor
 from tests.integration.sidecar import head_of
+from tests.transport.bench import OriginTransport
 
 VETO = Verdict(outcome=Outcome.BLOCK, reason="no", pillar="128", vector="706", governor="fake.governor")
 
@@ -58,6 +60,7 @@ class Rule:
     host: str = "api.example.com"
     body: bytes = b"hello"
     peer: str = "127.0.0.1"
+    inside: bytes = b""
     pillar: str = "local"
     verdict: str = "block"
     status: int = 451
@@ -88,6 +91,7 @@ RULES: dict[str, Rule] = {
     ),
     "connect_port": Rule(host="api.example.com:25", not_on=ONLY_CONNECT),
     "passthrough": Rule(settings={"passthrough": False}, not_on=ONLY_CONNECT),
+    "sni": Rule(inside=client_hello("evil.example"), status=200, not_on=ONLY_CONNECT),
     "client": Rule(peer="10.1.2.3", status=403),
     "overload": Rule(prepare=_full, status=503, not_on=NO_BODY),
     "a plugin": Rule(settings={"plugins": [FakeFilter(refuse("acme", "no"), name="acme")]}),
@@ -114,9 +118,9 @@ def test_every_entry_point_and_every_rule_has_its_row() -> None:
     }
     assert entry_points == {"forward", "connect"}
     assert {Route.FORWARD, Route.CONNECT} | NO_ENTRY_POINT == set(Route)
-    # "sni" comes with the tunnel's inside; "local" is a pillar, not a rule.
+    # "local" is a pillar, not a rule.
     named = {rule.partition(" ")[0] for rule in RULES}
-    assert set(BUILT_IN) | (RESERVED_RULES - {"sni", "local"}) <= named
+    assert set(BUILT_IN) | (RESERVED_RULES - {"local"}) <= named
 
 
 def test_every_missing_cell_has_its_reason() -> None:
@@ -124,6 +128,10 @@ def test_every_missing_cell_has_its_reason() -> None:
     missing = [(route, name, rule.not_on.get(route)) for name, rule in RULES.items() for route in rule.not_on]
     assert missing
     assert all(route in ROUTES and reason for route, _, reason in missing)
+
+
+# A rule that needs the permit's connection to see what it refuses; not a byte goes through that.
+SEEN_INSIDE = {name for name, rule in RULES.items() if rule.inside}
 
 
 @pytest.mark.parametrize(("route", "name"), CELLS)
@@ -136,9 +144,18 @@ def test_same_verdict_on_every_route(route: str, name: str) -> None:
     if name == "content_encoding":
         request = request.replace(b"Content-Length", b"Content-Encoding: gzip\r\nContent-Length")
     transport = bench.converse(request, peer=rule.peer)
+    origin = OriginTransport()
+    if rule.inside:
+        bench.dialler.tunnels[0][1].callback(origin)
+        transport.protocol.dataReceived(rule.inside)
     status, fields, _ = head_of(transport.value())
     assert status == rule.status
     certificate = json.loads(fields["x-eve-decision-cert"])
+    if rule.inside:
+        assert certificate == bench.sink.certificates[0].to_dict()
+        assert certificate["verdict"] == "allow"
+        certificate = bench.sink.certificates[-1].to_dict()
+        assert certificate["parent"] == bench.sink.certificates[0].certificate_id
     assert certificate["verdict"] == rule.verdict
     assert certificate["matched_pillar"] == rule.pillar
     if rule.pillar == "local":
@@ -146,11 +163,15 @@ def test_same_verdict_on_every_route(route: str, name: str) -> None:
     assert certificate == bench.sink.certificates[-1].to_dict()
     assert certificate["coverage"] == {"forward": "full", "connect": "destination", "upgrade": "handshake"}[route]
     assert bench.dialler.sent == []
-    assert bench.dialler.tunnels == []
-    if name != "destination (resolved)":
+    assert origin.value() == b""
+    if name in SEEN_INSIDE:
+        assert origin.events == ["abort"]
+    else:
+        assert bench.dialler.tunnels == []
+    if name not in SEEN_INSIDE | {"destination (resolved)"}:
         assert not bench.reached_the_network
     assert transport.events[:1] == ["half-close"]
-    assert len(bench.lines) == 1
+    assert len(bench.lines) == (2 if name in SEEN_INSIDE else 1)
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -98,6 +98,8 @@ class Sidecar(Process):
             EVE_PROXY_AUDIT_LOG=str(self.journal),
             EVE_PROXY_ALLOWED_NETWORKS="127.0.0.0/8,[::1/128]",
             EVE_PROXY_CONNECT_PORTS="*",
+            # Most origins of these tests speak no TLS; test_tunnels.py has the rule.
+            EVE_PROXY_CONNECT_SNI="off",
         )
         for name, value in settings.items():
             if value is None:

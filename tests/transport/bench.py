@@ -15,6 +15,8 @@ from eve_proxy.model.decision import Mode, Permit, Ticket
 from eve_proxy.model.errors import Malformed
 from eve_proxy.transport.factory import ProxyFactory
 from eve_proxy.transport.limits import BufferAccount, Limits
+from eve_proxy.transport.tunnel_opening import TunnelOpening
+from eve_proxy.transport.tunnel_watch import WatchedOpening
 from eve_proxy.wire.events import RequestHead
 
 
@@ -127,6 +129,28 @@ class ScriptedSite:
         return b"overloaded"
 
 
+class OriginTransport(StringTransport):
+    """The other end of a tunnel; remembers how it was closed. Not reading, as the dialler gives it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[str] = []
+        self.pauseProducing()
+
+    @property
+    def reading(self) -> bool:
+        return self.producerState == "producing"
+
+    def loseConnection(self) -> None:
+        self.events.append("close")
+
+    def loseWriteConnection(self) -> None:
+        self.events.append("half-close")
+
+    def abortConnection(self) -> None:
+        self.events.append("abort")
+
+
 class HeardOutcome:
     """Remembers what became of an exchange."""
 
@@ -179,6 +203,16 @@ class Bench:
 
     def permit(self, mode: Mode = Mode.FORWARD) -> Permit:
         return permit_of(mode)
+
+    def tunnel(self) -> None:
+        """Let the current CONNECT go, without looking into it."""
+        self.client.tunnel(permit_of(Mode.TUNNEL), TunnelOpening(self.client, b"200", self.outcome))
+
+    def watch(self, *, lenient: bool = False) -> WatchedOpening:
+        """Let the current CONNECT go, and look."""
+        opening = WatchedOpening(self.client, b"200", self.outcome, lenient=lenient)
+        self.client.tunnel(permit_of(Mode.TUNNEL), opening)
+        return opening
 
     def forward(self) -> None:
         """Let the current request go."""

@@ -219,7 +219,7 @@ def test_permit_for_a_client_that_left_is_not_used(what: str) -> None:
     if what == "forward":
         bench.client.forward(permit_of(Mode.FORWARD), head.request, (), [], bench.outcome)
     else:
-        bench.client.tunnel(permit_of(Mode.TUNNEL), b"200", bench.outcome)
+        bench.tunnel()
     assert bench.dialler.sent == []
     assert bench.dialler.tunnels == []
     assert bench.outcome.heard[0][0] == "abandoned"
@@ -259,7 +259,7 @@ def test_failed_tunnel_is_answered() -> None:
     """A tunnel that cannot be opened is a 502 with the reason."""
     bench = Bench()
     bench.receive(CONNECT)
-    bench.client.tunnel(permit_of(Mode.TUNNEL), b"200", bench.outcome)
+    bench.tunnel()
     bench.dialler.tunnels[0][1].errback(Exception("connection refused"))
     assert bench.written == b"upstream error: connection refused"
     assert bench.transport.events == ["half-close"]
@@ -376,7 +376,7 @@ def test_client_that_leaves_stops_the_dialling_of_its_tunnel() -> None:
     """Nobody is connected to on behalf of a client that is gone."""
     bench = Bench()
     bench.receive(CONNECT)
-    bench.client.tunnel(permit_of(Mode.TUNNEL), b"200", bench.outcome)
+    bench.tunnel()
     bench.client.connectionLost()
     assert bench.outcome.heard == [("abandoned", "the client went away before the tunnel was open")]
     assert bench.dialler.tunnels[0][1].called

@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from eve_proxy.model.decision import Mode
 from eve_proxy.transport.tunnel_opening import TunnelOpening
+from eve_proxy.wire.machine import Event
 from tests.transport.bench import ClientTransport, HeardOutcome, permit_of
 
 
@@ -16,8 +17,8 @@ class Client:
     def __init__(self) -> None:
         self.heard: list[Any] = []
 
-    def tunnel_opened(self, upstream: Any, established: bytes) -> None:
-        self.heard.append(("opened", upstream, established))
+    def relay(self, event: Event, upstream: Any, *, to_downstream: bytes) -> None:
+        self.heard.append((event, upstream, to_downstream))
 
     def upstream_failed(self, answer: bytes | None) -> None:
         self.heard.append(("failed", answer))
@@ -50,7 +51,7 @@ def test_connected() -> None:
     dialler = Dialler()
     client, outcome, _ = begun(dialler)
     dialler.result.callback("upstream")
-    assert client.heard == [("opened", "upstream", b"200")]
+    assert client.heard == [(Event.TUNNEL_OPENED, "upstream", b"200")]
     assert outcome.heard == [200]
 
 

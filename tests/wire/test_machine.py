@@ -46,7 +46,7 @@ def test_without_permits_no_egress_state_is_reachable() -> None:
     """Law 3: nothing but a permit leads a connection to an upstream."""
     assert not reachable(PERMITS) & EGRESS
     assert reachable(frozenset()) >= EGRESS
-    assert {State.DIALING, State.RELAYING, State.TUNNEL, State.INTERCEPT} == EGRESS
+    assert {State.DIALING, State.RELAYING, State.OPENING, State.TUNNEL, State.INTERCEPT} == EGRESS
 
 
 def test_only_permits_enter_egress_from_outside() -> None:
@@ -104,7 +104,7 @@ def test_upstream_failure_before_the_response_can_be_answered() -> None:
 @pytest.mark.parametrize("permit", [Event.PERMIT_FORWARD, Event.PERMIT_UPGRADE, Event.PERMIT_TUNNEL])
 def test_a_permit_opens_only_what_it_is_for(permit: Event) -> None:
     """A permit for one exchange never opens a tunnel, and one for a tunnel never relays a response."""
-    for event in (Event.RESPONSE_STARTED, Event.UPGRADED, Event.TUNNEL_OPENED):
+    for event in (Event.RESPONSE_STARTED, Event.UPGRADED, Event.TUNNEL_OPENED, Event.TUNNEL_HELD):
         machine = run(*DECIDED, permit)
         if event in GRANTS[permit]:
             assert machine.fire(event) in EGRESS
@@ -119,9 +119,21 @@ def test_what_a_permit_grants_is_written_out() -> None:
     assert {
         Event.PERMIT_FORWARD: {Event.RESPONSE_STARTED},
         Event.PERMIT_UPGRADE: {Event.RESPONSE_STARTED, Event.UPGRADED},
-        Event.PERMIT_TUNNEL: {Event.TUNNEL_OPENED},
+        Event.PERMIT_TUNNEL: {Event.TUNNEL_OPENED, Event.TUNNEL_HELD},
         Event.PERMIT_INTERCEPT: set(),
     } == GRANTS
+
+
+def test_a_held_tunnel_is_relayed_only_when_cleared() -> None:
+    """While the first bytes are looked at there is one way on, and it has to be taken on purpose."""
+    held = (*DECIDED, Event.PERMIT_TUNNEL, Event.TUNNEL_HELD)
+    assert run(*held, Event.INPUT_ENDED).state is State.OPENING
+    assert run(*held, Event.TUNNEL_CLEARED).state is State.TUNNEL
+    assert [event for event, after in TRANSITIONS[State.OPENING].items() if after is State.TUNNEL] == [
+        Event.TUNNEL_CLEARED
+    ]
+    for event in (Event.REFUSED, Event.WITHDRAWN):
+        assert run(*held, event).state is State.SEVERING
 
 
 def test_a_grant_does_not_outlive_its_exchange() -> None:
