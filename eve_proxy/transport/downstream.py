@@ -363,8 +363,7 @@ class Downstream(Protocol):
             watched.input_ended()
 
     def pause_tunnel(self) -> None:
-        """Enough was seen: what else the client sends can wait, and there is no hurry any more."""
-        self._watchdog.clear()
+        """Enough was seen: what else the client sends can wait."""
         self._pause_reading()
 
     def sever_tunnel(self, event: Event, last: bytes) -> None:

@@ -9,7 +9,7 @@ import pytest
 from eve_proxy.transport.tunnel_watch import ENDED, SERVER_ENDED, SERVER_SPOKE, SILENT, WatchedOpening
 from eve_proxy.wire.client_hello import ClientHello, NotTls
 from eve_proxy.wire.machine import State
-from tests.fakes.client_hello import client_hello
+from tests.fakes.client_hello import client_hello, message, records
 from tests.transport.bench import Bench, OriginTransport
 
 CONNECT = b"CONNECT api.example.com:443 HTTP/1.1\r\nHost: api.example.com:443\r\n\r\n"
@@ -86,6 +86,18 @@ def test_bytes_sent_with_the_connect_are_looked_at_too() -> None:
     assert watch.sent == b""
 
 
+def test_more_early_bytes_than_are_read_ahead() -> None:
+    """A client that was held up while the tunnel was dialled is read again, to see the rest of its hello."""
+    data = records(message(key_share=65_300), 1100)
+    watch = Watch(data[:65_700])
+    assert watch.bench.transport.producerState == "paused"
+    watch.open()
+    assert watch.seen == []
+    assert watch.bench.transport.producerState == "producing"
+    watch.bench.receive(data[65_700:])
+    assert isinstance(watch.seen[0], ClientHello)
+
+
 def test_a_site_that_says_yes_at_once() -> None:
     """The relay may begin while the client's bytes are still being handed over."""
     watch = Watch(HELLO)
@@ -113,10 +125,13 @@ def test_severed() -> None:
 
 
 def test_nothing_ends_before_the_site_has_spoken() -> None:
-    """While the refusal is being written down both connections stay, and time does not run."""
+    """While the refusal is being written down both connections stay, whatever else the client does meanwhile."""
     watch = opened()
     watch.bench.receive(b"SSH-2.0-x\r\n")
     watch.bench.clock.advance(1000)
+    watch.bench.receive(b"more")
+    watch.bench.client.readConnectionLost()
+    assert len(watch.seen) == 1
     assert (watch.origin.events, watch.bench.transport.events) == ([], [])
     assert watch.state is State.OPENING
 

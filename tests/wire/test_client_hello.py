@@ -203,6 +203,10 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     "an empty protocol": (client_hello(alpn=(b"h2", b"")), "does not add up"),
     "no versions": (client_hello(extensions=extension(VERSIONS, vector(1, b""))), "does not add up"),
     "half a version": (client_hello(extensions=extension(VERSIONS, vector(1, b"\x03\x04\x03"))), "does not add up"),
+    "bytes after the versions": (
+        client_hello(extensions=extension(VERSIONS, vector(1, b"\x03\x04") + b"x")),
+        "versions that does not add up",
+    ),
     "too many records": (records(message(), 2), "too many records"),
 }
 
@@ -216,9 +220,11 @@ def test_faults(name: str) -> None:
 
 
 def test_the_bound_on_records_is_the_documented_one() -> None:
-    """Cut finely, but not too finely, it is accepted."""
+    """Cut into as many records as are allowed it is accepted, into one more it is not."""
     whole = message()
-    assert isinstance(read(records(whole, -(-len(whole) // MOST_RECORDS))), ClientHello)
+    for count in (MOST_RECORDS, MOST_RECORDS + 1):
+        crumbs = records(whole[: count - 1], 1) + record(whole[count - 1 :])
+        assert isinstance(read(crumbs), ClientHello) is (count == MOST_RECORDS)
 
 
 def test_the_result_stays() -> None:
