@@ -53,7 +53,7 @@ async def _sever(
     refusal: Verdict,
 ) -> None:
     """Record the refusal, and only then end both connections."""
-    record = {"tunnel": server_name.shown(seen)}
+    record = {"tunnel": dict(server_name.shown(seen))}
     second = await gate.pipeline.refuse(decision.exchange, refusal, parent=allow, record=record)
     status, last = None, b""
     if isinstance(seen, ClientHello):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import orjson
 
-from eve_proxy.enforcement.server_name import shown
+from eve_proxy.enforcement.server_name import UNSEEN, shown
 from eve_proxy.interfaces import IClock
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.text import clean
@@ -57,7 +57,7 @@ class DecisionLog:
             "parent": None if certificate is None else certificate.draft.parent,
             "request_id": request.request_id,
             "trace_id": request.trace_id,
-            **shown(seen),
+            **(UNSEEN if seen is None else shown(seen)),
             "detail": detail,
         }
         self._write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -7,6 +7,8 @@ after the ClientHello (docs/tunnels.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from eve_proxy.model.authority import Authority
@@ -17,6 +19,7 @@ from eve_proxy.wire.client_hello import ClientHello, Seen, protocol_name
 RULE: Final = "sni"
 # TLS alert, fatal, access_denied (RFC 8446 section 6): the client's library says so instead of "unexpected end".
 ACCESS_DENIED: Final = b"\x15\x03\x03\x00\x02\x02\x31"
+UNSEEN: Final[Mapping[str, Any]] = MappingProxyType({"sni": None, "alpn": None, "ech": None})
 _MOST_PROTOCOLS: Final = 4
 
 
@@ -39,9 +42,9 @@ def objection(authority: Authority, seen: Seen, first: bytes) -> Verdict | None:
     return None
 
 
-def shown(seen: Seen | None) -> dict[str, Any]:
-    """``sni``, ``alpn`` and ``ech`` of a ClientHello for logs and certificates, bounded; None where there is none."""
+def shown(seen: Seen) -> Mapping[str, Any]:
+    """``sni``, ``alpn`` and ``ech`` of a ClientHello for logs and certificates, bounded; ``UNSEEN`` if it is none."""
     if not isinstance(seen, ClientHello):
-        return {"sni": None, "alpn": None, "ech": None}
+        return UNSEEN
     alpn = [clean(name.decode("latin-1"), 32) for name in seen.alpn[:_MOST_PROTOCOLS]]
     return {"sni": seen.sni, "alpn": alpn, "ech": seen.ech}

@@ -35,6 +35,7 @@ from eve_proxy.wire.events import Data, End, Informational, ResponseHead
 from eve_proxy.wire.machine import EGRESS, State
 from eve_proxy.wire.response_reader import ResponseReader
 from tests.enforcement.bench import GateBench
+from tests.fakes.client_hello import client_hello
 from tests.fakes.ports import SECRET
 from tests.transport.bench import ClientTransport, FakeDialler
 
@@ -115,14 +116,20 @@ class Waiting:
 
 
 class Line(ClientTransport):
-    """A client connection with a port of its own, and what the client has still to send on it."""
+    """A client connection with a port of its own, and what the client has still to send on it; or an upstream's.
+
+    :ivar host: where its last CONNECT wanted to go.
+    """
+
+    protocol: Any = None
+    host: str | None = None
 
     def __init__(self, port: int) -> None:
         super().__init__()
         self.port = port
         self.to_send = b""
         self.lost = self.closed_by_client = False
-        self.begun = self.malformed = 0
+        self.begun = self.malformed = self.severed = 0
 
     def getPeer(self) -> Any:
         return type("Peer", (), {"host": "127.0.0.1", "port": self.port})
@@ -130,6 +137,10 @@ class Line(ClientTransport):
     @property
     def listening(self) -> bool:
         return not (self.lost or self.closed_by_client or self.producerState == "paused" or self.gone)
+
+    @property
+    def disconnected(self) -> bool:
+        return self.lost
 
     @property
     def gone(self) -> bool:
@@ -144,8 +155,9 @@ class Line(ClientTransport):
 class Conversations(RuleBasedStateMachine):
     """One proxy, a few clients."""
 
-    @initialize()
-    def start(self) -> None:
+    @initialize(connect_sni=st.sampled_from(("strict", "strict", "log", "off")))
+    def start(self, connect_sni: str) -> None:
+        self.connect_sni = connect_sni
         self.failures: list[Any] = []
         globalLogPublisher.addObserver(self.observe)
         self.asked, self.recording, self.resolving, self.tunnels = Waiting(), Waiting(), Waiting(), Waiting()
@@ -160,7 +172,7 @@ class Conversations(RuleBasedStateMachine):
         self.said: dict[str, bytes] = {}
         self.count = self.records = 0
         self.signer = HmacSigner(SECRET)
-        self.bench = GateBench(blocked="blocked.example", max_body=100, buffered=250)
+        self.bench = GateBench(blocked="blocked.example", max_body=100, buffered=250, connect_sni=connect_sni)
         pipeline = replace(
             self.bench.gate.pipeline, governor=self, sink=self, resolver=self, race=race(self.bench.reactor_clock)
         )
@@ -187,6 +199,11 @@ class Conversations(RuleBasedStateMachine):
     def record(self, draft: Draft) -> Deferred[DecisionCertificate]:
         link = LogLink(id="log_0123456789abcdef", seq=self.records, prev=GENESIS)
         self.records += 1
+        if draft.matched_vector == "sni":
+            allow = self.durable[draft.parent or ""]
+            assert (allow["verdict"], draft.verdict) == ("allow", "block")
+            port = self.exchanges[allow["certificate_id"]].peer_port
+            next(line for line in self.lines if line.port == port).severed += 1
         return self.recording.add(seal(draft, link, self.signer))
 
     def resolve(self, host: str) -> Deferred[Any]:
@@ -223,6 +240,16 @@ class Conversations(RuleBasedStateMachine):
         line = self.lines[pick % len(self.lines)]
         line.to_send += SPOKEN[what] % self.count
         self.said[f"/{self.count}"] = BODIES.get(what, b"")
+        if what == "connect":
+            line.host = f"c{self.count}.example"
+        self.deliver(line, cut)
+
+    @precondition(lambda self: any(line.host for line in self.lines))
+    @rule(pick=PICK, fronting=st.sampled_from((False, False, True)), cut=CUT)
+    def say_hello(self, pick: int, fronting: bool, cut: int) -> None:
+        connected = [line for line in self.lines if line.host]
+        line = connected[pick % len(connected)]
+        line.to_send += client_hello("front.example" if fronting else line.host)
         self.deliver(line, cut)
 
     @precondition(lambda self: any(line.to_send and line.listening for line in self.lines))
@@ -327,11 +354,13 @@ class Conversations(RuleBasedStateMachine):
     @precondition(lambda self: self.tunnels.calls)
     @rule(pick=PICK, connected=st.booleans())
     def reach(self, pick: int, connected: bool) -> None:
-        _, result = self.tunnels.take(pick)
+        permit, result = self.tunnels.take(pick)
         if result.called:  # cancelled: the client left
             return
         if connected:
-            result.callback(self.new_end())
+            end = self.new_end()
+            end.host = permit.authority.host
+            result.callback(end)
         else:
             result.errback(UpstreamFailed("connection refused"))
 
@@ -362,6 +391,17 @@ class Conversations(RuleBasedStateMachine):
                 websocket = self.receivers[pick % len(self.receivers)][2]._websocket
                 self.respond(pick, "switch" if websocket else "whole", 10_000)
 
+    @precondition(lambda self: len(self.lines) < 6)
+    @rule(said=st.sampled_from(("hello", "fronting", "get", "nothing")))
+    def tunnel(self, said: str) -> None:
+        """A CONNECT that comes to its 200, unless others wait for their answers before it, and what is said in it."""
+        self.connect("connect", 10_000)
+        self.all_goes_well(7, 4)
+        if said in ("hello", "fronting"):
+            self.say_hello(len([line for line in self.lines if line.host]) - 1, said == "fronting", 10_000)
+        elif said == "get":
+            self.say(len(self.lines) - 1, "get", 10_000)
+
     # -- time --------------------------------------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from((0.1, 0.5, 0.5, 1.9, 2.0, 6.0, 61.0, 901.0)), noticed=st.booleans())
@@ -391,8 +431,16 @@ class Conversations(RuleBasedStateMachine):
         for line in self.lines:
             written = line.value()
             finals = [status for status in _STATUS.findall(written) if status not in (b"100", b"103")]
-            assert len(finals) <= line.begun + line.malformed
+            # Plain HTTP in a tunnel reads a second answer: its refusal.
+            assert len(finals) <= line.begun + line.malformed + line.severed
             assert b"FAKE" not in written, "somebody else spoke in our name"
+
+    @invariant()
+    def strictly_nothing_travels_but_the_judged_name(self) -> None:
+        for end in self.upstream_ends:
+            if self.connect_sni == "strict" and end.host is not None and end.value():
+                hello = client_hello(end.host)
+                assert end.value().startswith(hello), "something else than the judged name's ClientHello travelled"
 
     @invariant()
     def memory_is_accounted_for(self) -> None:

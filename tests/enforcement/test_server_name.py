@@ -68,7 +68,7 @@ def test_what_is_shown_is_bounded_and_printable() -> None:
         "sni": "a.example", "alpn": ["h2", "\ufffd[2J"], "ech": True,
     }  # fmt: skip
     assert len(json.dumps(shown(hello("a.example", alpn=alpn)))) < 600
-    assert shown(None) == shown(NotTls(reason="x")) == {"sni": None, "alpn": None, "ech": None}
+    assert shown(NotTls(reason="x")) == {"sni": None, "alpn": None, "ech": None}
 
 
 def test_the_largest_refusal_fits_a_header() -> None:
@@ -86,7 +86,7 @@ def test_the_largest_refusal_fits_a_header() -> None:
         latency=1.2345,
         timestamp="2026-04-16T14:22:03.847Z",
         parent="cert_00000000000000aa",
-        record={"tunnel": shown(seen)},
+        record={"tunnel": dict(shown(seen))},
     )
     assert len(header_value(drive(FakeSink().record(draft)))) < 4096
 
