@@ -61,9 +61,10 @@ def test_an_empty_text() -> None:
 
 def test_a_later_feature() -> None:
     """What has no effect yet is said when it is set, and only then."""
-    (warning,) = read("EVE_PROXY_CONNECT_SNI", {"EVE_PROXY_CONNECT_SNI": "strict"}).warnings
-    assert "EVE_PROXY_CONNECT_SNI is not available yet" in warning
-    assert read("EVE_PROXY_CONNECT_SNI", {}).warnings == []
+    files = {"/keys": FileContent(data=b"{}", mode=0o644)}
+    (warning,) = read("EVE_PROXY_GOVERNANCE_JWKS", {"EVE_PROXY_GOVERNANCE_JWKS": "/keys"}, files).warnings
+    assert "EVE_PROXY_GOVERNANCE_JWKS is not available yet" in warning
+    assert read("EVE_PROXY_GOVERNANCE_JWKS", {}).warnings == []
 
 
 def test_a_url_with_a_password_is_not_repeated() -> None:
