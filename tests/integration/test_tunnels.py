@@ -75,7 +75,12 @@ def tunnel(sidecar: Sidecar, netloc: str) -> tuple[socket.socket, dict[str, Any]
     """An open tunnel, and the certificate of its allow."""
     connection = sidecar.connect()
     connection.sendall(connect_head(netloc))
-    status, fields, _ = head_of(read_head(connection))
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):  # no byte more: a server's greeting may follow at once
+        piece = connection.recv(1)
+        assert piece, f"the proxy closed after {head!r}"
+        head += piece
+    status, fields, _ = head_of(head)
     assert status == 200
     return connection, json.loads(fields["x-eve-decision-cert"])
 
