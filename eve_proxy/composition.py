@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import random
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
-from zope.interface import implementer
 
 from eve_proxy.audit.journal import Journal
 from eve_proxy.audit.suppression import Suppressor
 from eve_proxy.config import Config, parse
 from eve_proxy.decision.pipeline import Pipeline
-from eve_proxy.discover import discover
+from eve_proxy.discover import declared_variables, discover
 from eve_proxy.enforcement.admin import Admin, Readiness
 from eve_proxy.enforcement.admission import Admission
 from eve_proxy.enforcement.decision_log import DecisionLog
@@ -36,6 +34,7 @@ from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.pdp.embedded import EmbeddedGovernor
 from eve_proxy.policy.destinations import Destinations
 from eve_proxy.policy.mandatory import mandatory_prefilters
+from eve_proxy.system import SystemClock, SystemEntropy
 from eve_proxy.transport.dialler import Dialler
 from eve_proxy.transport.factory import ProxyFactory
 from eve_proxy.transport.governance_http import GovernanceHttp
@@ -46,34 +45,12 @@ from eve_proxy.transport.resolver import Resolver
 from eve_proxy.transport.tls import load_client_tls
 
 
-@implementer(IClock)
-class SystemClock:
-    """The machine's clocks; the only place that reads them."""
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """Seconds since the epoch, UTC."""
-        return time.time()  # noqa: TID251
-
-
-@implementer(IEntropy)
-class SystemEntropy:
-    """The kernel's random numbers."""
-
-    def hex(self, size: int) -> str:
-        """``2 * size`` hex digits."""
-        return secrets.token_hex(size)
-
-
 def configure(environ: Mapping[str, str]) -> tuple[Config, Sequence[IPreFilter]]:
     """The configuration and its pre-filters.
 
     :raises ConfigurationError: every fault at once.
     """
-    config = parse(environ)
+    config = parse(environ, declared=declared_variables)
     faults: list[str] = []
     plugins: Sequence[IPreFilter] = ()
     try:

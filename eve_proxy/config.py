@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from eve_proxy.discover import declared_variables
 from eve_proxy.governance.address import GovernanceAddress
 from eve_proxy.model.errors import ConfigurationError
+from eve_proxy.model.text import clean
 from eve_proxy.pdp.policy import Policy
 from eve_proxy.policy.clients import AllowedClients
 from eve_proxy.policy.networks import AllowedNetworks
@@ -88,14 +88,24 @@ class Config:
 Declared = Callable[[Sequence[str]], Iterable[str]]
 
 
+def _nothing_found(names: Sequence[str]) -> Iterable[str]:
+    raise ConfigurationError(
+        (
+            f"EVE_PROXY_PREFILTERS={clean(','.join(names), 80)!r}: only the daemon runs plugins, not the library;"
+            " unset it for this process",
+        )
+    )
+
+
 def parse(
-    environ: Mapping[str, str], *, read_file: ReadFile = read_real_file, declared: Declared = declared_variables
+    environ: Mapping[str, str], *, read_file: ReadFile = read_real_file, declared: Declared = _nothing_found
 ) -> Config:
     """Read the whole configuration.
 
     :param read_file: opens the files that variables name.
     :param declared: pre-filter names to the further ``EVE_PROXY_*`` names that their plugins read; those are accepted
-        as they are. Asked only when EVE_PROXY_PREFILTERS names something.
+        as they are. Asked only when EVE_PROXY_PREFILTERS names something; the daemon's is ``discover``'s. Without it,
+        a named plugin is a fault: a required pre-filter must not vanish.
     :raises ConfigurationError: every fault, sorted, none of them showing a secret.
     """
     faults: list[str] = []

@@ -20,12 +20,13 @@ from twisted.logger import Logger
 from eve_proxy.audit.committer import Committer
 from eve_proxy.audit.journal import Journal
 from eve_proxy.audit.opening import open_journal
-from eve_proxy.composition import Parts, SystemClock, SystemEntropy, compose
+from eve_proxy.composition import Parts, compose
 from eve_proxy.config import Config
 from eve_proxy.governance.deadline import timeoutDeferred
 from eve_proxy.interfaces import IPreFilter
 from eve_proxy.model.errors import DeadlineExceeded, EveError, JournalUnavailable
 from eve_proxy.signing.hmac_key import HmacSigner
+from eve_proxy.system import SystemClock, SystemEntropy
 from eve_proxy.transport.line_writer import LineWriter
 from eve_proxy.transport.listening import bind, raise_file_limit
 

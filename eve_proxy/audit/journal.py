@@ -27,6 +27,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from eve_proxy.audit.beginning import link_after
 from eve_proxy.audit.committer import Offload
 from eve_proxy.audit.file import JournalFile, Opener
 from eve_proxy.audit.lock import Lock
@@ -220,7 +221,7 @@ class Journal:
     def _landed(self, _: None) -> None:
         batch, self._inflight = self._inflight or [], None
         last = batch[-1].certificate
-        self._place = Place(offset=self._place.offset + self._inflight_size, last=last.line, next=_after(last))
+        self._place = Place(offset=self._place.offset + self._inflight_size, last=last.line, next=link_after(last))
         if self._problem is not None:
             self._heal()
         if self._queue:
@@ -278,7 +279,7 @@ class Journal:
         withdrawn, self._queue = self._queue, []
         inflight = self._inflight or []
         # The next record, should there be one, follows what the stalled commit may yet write.
-        self._head = _after(inflight[-1].certificate) if inflight else self._place.next
+        self._head = link_after(inflight[-1].certificate) if inflight else self._place.next
         self._trouble(self._slow)
         for entry in inflight:
             entry.late = entry.late or entry.waiter is not None
@@ -367,12 +368,6 @@ class Journal:
             entry.voids = voided
             self._append(entry)
         self._flush()
-
-
-def _after(certificate: DecisionCertificate) -> LogLink:
-    link = certificate.log
-    assert link is not None
-    return LogLink(id=link.id, seq=link.seq + 1, prev=certificate.content_hash)
 
 
 def _explain(failure: Failure) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from eve_proxy import __version__
+from eve_proxy.audit.beginning import first_place, session_open, write_first
 from eve_proxy.audit.committer import Offload
 from eve_proxy.audit.file import JournalFile, Opener, make_directories, open_file
 from eve_proxy.audit.journal import Journal
@@ -21,10 +21,10 @@ from eve_proxy.audit.lock import take_lock
 from eve_proxy.audit.records import Records
 from eve_proxy.audit.recovery import Cut, Place, Tail, TailDamaged, measure, read_tail
 from eve_proxy.interfaces import IClock, IEntropy, ISigner
-from eve_proxy.model.certificate import GENESIS, Draft, LogLink
+from eve_proxy.model.certificate import Draft
 from eve_proxy.model.errors import JournalUnavailable
 from eve_proxy.model.exchange import EGRESS_CALLER
-from eve_proxy.signing.seal import seal, timestamp
+from eve_proxy.signing.seal import timestamp
 
 _log = Logger()
 
@@ -133,41 +133,19 @@ def _begin(
     sync: str,
 ) -> Place:
     """Cut off what is torn, and write ``session_open`` (and ``recovered``) durably."""
-    place = tail.place or Place(
-        offset=0, last=b"", next=LogLink(id="log_" + entropy.hex(8), seq=0, prev=GENESIS)
-    )  # fmt: skip
+    place = tail.place or first_place(entropy)
     changed = tail.key_id if tail.key_id != signer.key_id else None
-    details = {
-        "version": __version__,
-        "pid": os.getpid(),
-        "sync": sync,
-        "previous_key_id": changed,
-        **(damaged or {}),
-    }
-    drafts = [records.draft("session_open", "the journal was opened", details)]
+    drafts = [session_open(records, sync=sync, previous_key_id=changed, damaged=damaged)]
     if tail.torn is not None:
         drafts.append(_recovered(records, tail.torn))
         file.cut(place.offset)
-    return _write(file, place, drafts, signer)
+    return write_first(file, place, drafts, signer)
 
 
 def _recovered(records: Records, torn: Cut) -> Draft:
     _log.warn("{size} bytes of an incomplete last line were cut off the journal", size=torn.size)
     details = {"bytes": torn.size, "sha256": torn.sha256, "cause": "the last line was incomplete", "refused": 0}
     return records.draft("recovered", "an incomplete last line was cut off", details)
-
-
-def _write(file: JournalFile, place: Place, drafts: list[Draft], signer: ISigner) -> Place:
-    lines: list[bytes] = []
-    link = place.next
-    for draft in drafts:
-        certificate = seal(draft, link, signer)
-        lines.append(certificate.line)
-        link = LogLink(id=link.id, seq=link.seq + 1, prev=certificate.content_hash)
-    data = b"\n".join(lines) + b"\n"
-    # Durable even with sync off: what this session is built on must not be lost with it.
-    file.append(data, True)
-    return Place(offset=place.offset + len(data), last=lines[-1], next=link)
 
 
 class _Own:

@@ -19,8 +19,6 @@ from twisted.internet.task import react
 from zope.interface import implementer
 
 from eve_proxy.composition import (
-    SystemClock,
-    SystemEntropy,
     build_governor,
     build_pipeline,
     configure,
@@ -39,6 +37,7 @@ from eve_proxy.model.request import Request
 from eve_proxy.model.verdict import PERMITS
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.seal import seal
+from eve_proxy.system import SystemClock, SystemEntropy
 from eve_proxy.transport.resolver import Resolver
 from eve_proxy.wire.events import RequestHead
 from eve_proxy.wire.request_reader import RequestReader
