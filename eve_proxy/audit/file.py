@@ -108,13 +108,26 @@ class OsFile:
                 pass
 
 
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+
+
 def open_file(path: Path) -> OsFile:
     """Open for appending; made with mode 0600, durably, when it does not exist. An existing mode is left alone."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
     try:
-        return OsFile(os.open(path, flags))
+        return OsFile(os.open(path, _FLAGS))
     except FileNotFoundError:
-        fd = os.open(path, flags | os.O_CREAT, 0o600)
+        return _durable(path, os.open(path, _FLAGS | os.O_CREAT, 0o600))
+
+
+def create_file(path: Path) -> OsFile:
+    """Make a file that did not exist, mode 0600, durably. Nobody else has it open, so it needs no lock.
+
+    :raises FileExistsError: it exists.
+    """
+    return _durable(path, os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _durable(path: Path, fd: int) -> OsFile:
     file = OsFile(fd)
     try:
         sync_directory(path.parent)

@@ -113,21 +113,23 @@ class Pipeline:
         *,
         parent: DecisionCertificate | None = None,
         record: dict[str, Any] | None = None,
+        latency: float = 0.0,
     ) -> Decision:
         """Certify a refusal that an entry point made itself: before there was anything to judge (client, overload), or
-        when something came to light after the allow (a tunnel's server name).
+        when something came to light after the allow (a tunnel's server name, an enforced function that failed).
 
         :param parent: that allow; the refusal is then a second certificate of the same exchange.
         :param record: what came to light, for the certificate.
+        :param latency: seconds on the entry point's clock.
         """
         if PERMITS[verdict.outcome] is not False:
             verdict = failure("a refusal that does not refuse")
         if parent is None:
-            return await self._record(exchange, verdict, 0.0, record=record)
+            return await self._record(exchange, verdict, latency, record=record)
         return await self._record(
             exchange,
             verdict,
-            0.0,
+            latency,
             certificate_id=f"cert_{self.entropy.hex(8)}",
             parent=parent.certificate_id,
             record=record,
