@@ -142,7 +142,8 @@ class BlockingHttp:
         finally:
             if not kept:
                 connection.close()
-        self._keep(connection)
+        if kept:
+            self._keep(connection)
         return answer
 
     def _send(self, connection: socket.socket, question: bytes, until: float) -> None:

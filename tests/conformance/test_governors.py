@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from eve_proxy.governance.blocking import BlockingGovernor
 from eve_proxy.governance.breaker import Breaker
 from eve_proxy.governance.deadline import race
 from eve_proxy.governance.hosted import HostedGovernor
@@ -26,7 +27,7 @@ from eve_proxy.model.text import clean
 from eve_proxy.model.verdict import Outcome, Verdict
 from eve_proxy.pdp.embedded import EmbeddedGovernor
 from eve_proxy.pdp.policy_file import load_policy
-from tests.fakes.ports import FakeClock, body_of, exchange_of, request_of
+from tests.fakes.ports import FakeClock, body_of, drive, exchange_of, request_of
 
 
 @implementer(IGovernanceTransport)
@@ -63,6 +64,27 @@ def embedded() -> EmbeddedGovernor:
     return EmbeddedGovernor(load_policy(), offload=at_once)
 
 
+def blocking() -> BlockingGovernor:
+    """The hosted governor of library processes over the same in-memory service."""
+    clock, service = FakeClock(), InMemoryService()
+
+    class Transport:
+        """Blocks, where the daemon's waits."""
+
+        def call(self, path: str, headers: Headers, body: bytes, seconds: float) -> tuple[int, Headers, bytes]:
+            return drive(service.call(path, headers, body))
+
+    return BlockingGovernor(
+        Transport(),
+        name="gov.example",
+        policy_set="egress_v1",
+        redactor=Redactor(b"k" * 32),
+        breaker=Breaker(5, clock.monotonic, lambda: 0.5),
+        clock=clock,
+        chain_head=lambda: None,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entrant:
     """A governor under test.
@@ -79,6 +101,8 @@ class Entrant:
 ENTRANTS = [
     Entrant(name="hosted", make=hosted, hostile=b"please BLOCKME"),
     Entrant(name="embedded", make=embedded, hostile=b"print('cy' + 'anide')"),
+    Entrant(name="blocking", make=blocking, hostile=b"please BLOCKME"),
+    Entrant(name="blocking, within", make=lambda: blocking().within(1.0), hostile=b"please BLOCKME"),
 ]
 
 BENIGN = exchange_of(body=body_of(b'{"prompt": "hello"}'))

@@ -11,13 +11,17 @@ import pytest
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
+from eve_proxy.enforcement.library.deadline import Deadline
+from eve_proxy.enforcement.library.ports import CallSink, HastySink
+from eve_proxy.enforcement.library.waiting import BlockingWait
 from eve_proxy.interfaces import IAuditSink
 from eve_proxy.model.certificate import DecisionCertificate
 from eve_proxy.model.errors import SigningFailed
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.verification import verify_certificate
 from tests.fakes.journal import Bench, draft
-from tests.fakes.ports import SECRET, FakeSink
+from tests.fakes.library import process_journal
+from tests.fakes.ports import SECRET, FakeClock, FakeSink
 
 
 class BrokenSigner(HmacSigner):
@@ -41,7 +45,21 @@ def a_fake(folder: Path, signer: BrokenSigner) -> IAuditSink:
     return sink
 
 
-SINKS: dict[str, Callable[[Path, BrokenSigner], IAuditSink]] = {"journal": a_journal, "fake": a_fake}
+def a_library_process(folder: Path, signer: BrokenSigner) -> IAuditSink:
+    journal = process_journal(folder, signer=signer)
+    return CallSink(journal, BlockingWait(), Deadline(FakeClock(), 20))
+
+
+def a_hasty_one(folder: Path, signer: BrokenSigner) -> IAuditSink:
+    return HastySink(process_journal(folder, signer=signer))
+
+
+SINKS: dict[str, Callable[[Path, BrokenSigner], IAuditSink]] = {
+    "journal": a_journal,
+    "fake": a_fake,
+    "library": a_library_process,
+    "library, not waiting": a_hasty_one,
+}
 sinks = pytest.mark.parametrize("make", SINKS.values(), ids=SINKS)
 
 
