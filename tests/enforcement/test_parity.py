@@ -20,6 +20,7 @@ from eve_proxy.model.verdict import Outcome, Verdict, refuse
 from eve_proxy.policy.mandatory import RESERVED_RULES
 from tests.enforcement.bench import GateBench
 from tests.fakes.client_hello import client_hello
+from tests.fakes.library import LibraryBench, refusal, told
 from tests.fakes.ports import FakeFilter, FakeGovernor
 from tests.integration.sidecar import head_of
 from tests.transport.bench import OriginTransport
@@ -48,7 +49,7 @@ def upgrade(host: str, _body: bytes = b"") -> bytes:
 # A route of the proxy as an application uses it.
 ROUTES: dict[str, Callable[..., bytes]] = {"forward": forward, "connect": connect, "upgrade": upgrade}
 # Routes of the model that have no entry point yet: nothing can arrive by them.
-NO_ENTRY_POINT = {Route.TRANSPARENT, Route.INTERCEPTED, Route.EXT_AUTHZ, Route.LIBRARY}
+NO_ENTRY_POINT = {Route.TRANSPARENT, Route.INTERCEPTED, Route.EXT_AUTHZ}
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,30 @@ RULES: dict[str, Rule] = {
     ),
 }  # fmt: skip
 
+_NO_DESTINATION = "a call of a function names no destination"
+_NO_HTTP = "a call of a function is not HTTP"
+NOT_ON_LIBRARY = {
+    "blocklist": _NO_DESTINATION,
+    "allowlist": _NO_DESTINATION,
+    "content_encoding": _NO_HTTP,
+    "destination": _NO_DESTINATION,
+    "destination (resolved)": _NO_DESTINATION,
+    "destination (own listener)": _NO_DESTINATION,
+    "connect_port": _NO_HTTP,
+    "passthrough": _NO_HTTP,
+    "sni": "a call of a function opens no tunnel",
+    "client": "whoever calls is the process itself",
+    "overload": "threads and deadline bound a process's own calls (pillar 114)",
+    "a plugin": "plugins need Twisted: EVE_PROXY_PREFILTERS is a fault for the library",
+}
+# Its rules, and what makes a call meet them.
+LIBRARY: dict[str, Callable[[LibraryBench], object]] = {
+    "body_limit": lambda _: None,
+    "the governor's veto": lambda bench: setattr(bench.governor, "answer", VETO),
+    "the governor fails": lambda bench: setattr(bench.governor, "answer", GovernorUnavailable("refused")),
+    "the deadline": lambda bench: setattr(bench.governor, "before", lambda: bench.clock.advance(2)),
+}
+
 CELLS = [(route, rule) for rule in RULES for route in ROUTES if route not in RULES[rule].not_on]
 
 
@@ -117,7 +142,8 @@ def test_every_entry_point_and_every_rule_has_its_row() -> None:
         if "async def enter(" in path.read_text("utf-8")
     }
     assert entry_points == {"forward", "connect"}
-    assert {Route.FORWARD, Route.CONNECT} | NO_ENTRY_POINT == set(Route)
+    assert {Route.FORWARD, Route.CONNECT, Route.LIBRARY} | NO_ENTRY_POINT == set(Route)
+    assert set(RULES) == set(NOT_ON_LIBRARY) | set(LIBRARY)
     # "local" is a pillar, not a rule.
     named = {rule.partition(" ")[0] for rule in RULES}
     assert set(BUILT_IN) | (RESERVED_RULES - {"local"}) <= named
@@ -172,6 +198,19 @@ def test_same_verdict_on_every_route(route: str, name: str) -> None:
         assert not bench.reached_the_network
     assert transport.events[:1] == ["half-close"]
     assert len(bench.lines) == (2 if name in SEEN_INSIDE else 1)
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_same_verdict_for_a_library_call(name: str) -> None:
+    """A rule that applies to the call of a function gives the proxy's verdict, pillar and vector, and nothing runs."""
+    rule, bench, ran = RULES[name], LibraryBench(), []
+    LIBRARY[name](bench)
+    certificate = told(refusal(bench.enforce()(ran.append), "x" * (10_001 if name == "body_limit" else 1)))
+    assert certificate == bench.journal.certificates[-1].to_dict()
+    assert (certificate["verdict"], certificate["matched_pillar"]) == (rule.verdict, rule.pillar)
+    assert certificate["matched_vector"] == {"local": name, "128": "706", "114": None}[rule.pillar]
+    assert len(bench.journal.certificates) == 1
+    assert ran == []
 
 
 @pytest.mark.parametrize("route", ROUTES)
