@@ -131,8 +131,8 @@ class Process:
     def _close_at_exit(self) -> None:
         atexit.register(self.close)
         # Children of multiprocessing end without atexit before Python 3.13, but run these.
-        util = sys.modules.get("multiprocessing.util")
-        if util is not None:
+        process, util = map(sys.modules.get, ("multiprocessing.process", "multiprocessing.util"))
+        if process is not None and util is not None and process.parent_process() is not None:
             util.Finalize(None, self.close, exitpriority=0)
 
 

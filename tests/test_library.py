@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from eve_proxy.library import Library, Process
-from eve_proxy.model.errors import ConfigurationError
+from eve_proxy.model.errors import ConfigurationError, JournalUnavailable
 from eve_proxy.settings.agreement import EMBEDDED
+from tests.fakes.journal import draft
 from tests.fakes.ports import SECRET
 
 
@@ -88,6 +89,8 @@ def test_a_forked_child_makes_its_own(tmp_path: Path) -> None:
     before: Any = ours.parts()
     ours._lock.acquire()
     ours.forked()
+    with pytest.raises(JournalUnavailable, match="forked"):
+        before.journal.submit(draft())
     assert ours.ready() is None
     assert ours.parts() is not before
     assert len(asked) == 2

@@ -12,7 +12,7 @@ import ssl
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from eve_proxy.governance.address import GovernanceAddress, Kind
 from eve_proxy.interfaces import IClock
@@ -189,24 +189,43 @@ class BlockingHttp:
                 raise GovernorMisbehaved("governance service: an answer of more than 1 MiB")
 
     def _connect(self, until: float) -> socket.socket:
-        connection: socket.socket | None = None
         try:
             if self._address.socket_path is not None:
-                connection = socket.socket(socket.AF_UNIX)
-                connection.settimeout(self._left(until))
-                connection.connect(self._address.socket_path)
-                return connection
-            authority = self._authority
-            connection = socket.create_connection((authority.host, authority.port), self._left(until))
+                return self._dial(socket.AF_UNIX, self._address.socket_path, until)
+            connection = self._dial_first(until)
+        except OSError as error:
+            raise GovernorUnavailable(f"governance service: {_said(error)}") from error
+        try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is None:
                 return connection
             connection.settimeout(self._left(until))
-            return self._tls.wrap_socket(connection, server_hostname=authority.host)
+            return self._tls.wrap_socket(connection, server_hostname=self._authority.host)
         except OSError as error:
-            if connection is not None:
-                connection.close()
+            connection.close()
             raise GovernorUnavailable(f"governance service: {_said(error)}") from error
+
+    def _dial_first(self, until: float) -> socket.socket:
+        """The first address that answers; all of them share the time. (``create_connection`` gives it to each.)"""
+        self._left(until)
+        host, port = self._authority.host, self._authority.port
+        failure: OSError | None = None
+        for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            try:
+                return self._dial(family, address, until)
+            except OSError as error:
+                failure = error
+        raise failure or OSError("its name has no address")
+
+    def _dial(self, family: int, address: Any, until: float) -> socket.socket:
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(self._left(until))
+            connection.connect(address)
+        except OSError:
+            connection.close()
+            raise
+        return connection
 
     def _left(self, until: float) -> float:
         left = until - self._clock.monotonic()

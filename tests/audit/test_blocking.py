@@ -163,7 +163,7 @@ def refused(entry: Entry) -> JournalUnavailable:
 def test_a_failed_write_fails_everybody_and_heals(bench: Bench, fault: str) -> None:
     """Nobody gets a certificate whose line is not durable; afterwards the journal is whole and says what happened."""
     bench.record()
-    before = bench.path.read_bytes()
+    before, head = bench.path.read_bytes(), bench.journal.head
     if fault == "full":
         bench.disk.room = 100
     else:
@@ -177,6 +177,7 @@ def test_a_failed_write_fails_everybody_and_heals(bench: Bench, fault: str) -> N
     said = "No space left" if fault == "full" else "Input/output error"
     assert said in str(refused(first))
     assert said in str(refused(second))
+    assert bench.journal.head == head
     with pytest.raises(JournalUnavailable, match=said):
         bench.journal.submit(draft(3))
     bench.disk.room = None
@@ -194,11 +195,15 @@ def test_a_failed_write_fails_everybody_and_heals(bench: Bench, fault: str) -> N
 def test_a_disk_that_fails_again_while_it_is_repaired_heals_later(bench: Bench) -> None:
     """Each failed attempt leaves the last durable record where it is."""
     bench.disk.sync_failures, bench.disk.open_failures = 2, 1
-    refused(bench.journal.submit(draft()))
+    entry = bench.journal.submit(draft())
+    refused(entry)
     bench.heal()
     bench.record()
     bench.journal.close()
     assert bench.kinds() == ["session_open", "recovered", "decision", "session_close"]
+    # What was cut is the record that was lost, not an attempt to say so.
+    recovered = read_line(bench.path.read_bytes().splitlines()[1])["record"]
+    assert recovered["bytes"] == len(entry.certificate.line) + 1
     assert bench.verdict().exit is Exit.WHOLE
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eve_proxy.audit import file as module
-from eve_proxy.audit.file import OsFile, make_directories, open_file
+from eve_proxy.audit.file import OsFile, create_file, make_directories, open_file
 
 
 @pytest.fixture
@@ -41,6 +41,15 @@ def test_mode_of_an_existing_file_is_left_alone(tmp_path: Path) -> None:
     path.chmod(0o640)
     open_file(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_file_of_ones_own_is_never_somebody_elses(tmp_path: Path) -> None:
+    """A library process makes its journal or fails: it shares none."""
+    path = tmp_path / "events.jsonl"
+    create_file(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        create_file(path)
 
 
 def test_append_read_cut(file: OsFile) -> None:

@@ -100,3 +100,13 @@ def test_a_forked_child_is_refused_by_the_parents(tmp_path: Path) -> None:
     with pytest.raises(JournalUnavailable, match="forked"):
         journal.submit(draft())
     assert journal.path.stat().st_size == size
+
+
+def test_a_forked_child_does_not_open_the_parents_later(tmp_path: Path) -> None:
+    """The same when the parent was just about to open it."""
+    journal = process_journal(tmp_path)
+    journal._lock.acquire()
+    journal.forget()
+    with pytest.raises(JournalUnavailable, match="closed"):
+        journal.submit(draft())
+    assert list(tmp_path.iterdir()) == []

@@ -112,6 +112,16 @@ def test_a_malformed_answer_counts_only_in_the_window() -> None:
     assert len(service.asked) == 5
 
 
+def test_an_answer_that_is_not_http_counts_only_in_the_window() -> None:
+    """It came in time from a service that is there."""
+    service = Service(GovernorMisbehaved("not HTTP"))
+    asking = governor(service)
+    for _ in range(5):
+        with pytest.raises(GovernorMisbehaved):
+            drive(asking.evaluate(EXCHANGE))
+    assert len(service.asked) == 5
+
+
 def test_a_failure_of_ours_says_nothing_about_the_service() -> None:
     """When the question cannot even be made, the breaker stays shut and the slot is given back."""
     service, fail = Service(), [True]

@@ -155,6 +155,24 @@ def test_what_is_no_answer_is_said(
     assert http._idle == []
 
 
+def test_a_connection_with_a_bad_answer_is_closed(service: Service, http: BlockingHttp) -> None:
+    """The service sees the end, and no descriptor is left behind."""
+    ends: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"nonsense\r\n\r\n")
+        connection.settimeout(5)
+        ends.append(connection.recv(1))
+
+    service.scripts = [[answer]]
+    try:
+        http.call("/", HEADERS, b"", 20)
+    except GovernorMisbehaved as error:
+        kept = error  # its traceback keeps the socket alive, as a caller's log might
+    assert service.closed.acquire(timeout=20)
+    assert (ends, str(kept)[:18]) == ([b""], "governance service")
+
+
 def test_a_hanging_service_costs_its_time_and_no_more(service: Service, http: BlockingHttp) -> None:
     """The thread is free again when the time is up."""
     release = threading.Event()

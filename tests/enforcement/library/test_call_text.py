@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eve_proxy.enforcement.library import call_text
 from eve_proxy.enforcement.library.call_text import document_of
 from eve_proxy.enforcement.library.terms import terms_of
 from eve_proxy.model.errors import BodyTooLarge, JudgingFailed
@@ -151,6 +152,14 @@ def test_the_size_is_bounded() -> None:
     for value in ("x" * 100_001, ["x"] * 100_001, {"k" * 100_001: 1}, "é" * 60_000):
         with pytest.raises(BodyTooLarge):
             read(value)
+
+
+@pytest.mark.parametrize("value", ["x" * 100_001, ["x"] * 100_001, {"k" * 100_001: 1}, b"x" * 100_001])
+def test_what_is_too_large_is_not_even_built(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A huge argument costs a look at its length."""
+    monkeypatch.setattr(call_text, "orjson", None)
+    with pytest.raises(BodyTooLarge):
+        read(value)
 
 
 def test_nesting_is_bounded() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
@@ -170,6 +171,15 @@ def test_time_spent_judging_is_missing_when_running(wrap: Wrap) -> None:
 
 
 @both
+def test_a_longer_timeout_is_a_longer_deadline(wrap: Wrap) -> None:
+    """timeout_s holds, whatever the daemon's own default is."""
+    bench = LibraryBench()
+    bench.governor.before = lambda: bench.clock.advance(3)
+    wrap(bench, lambda _: bench.clock.advance(3), timeout_s=6.5)()
+    assert bench.journal.kinds == [("allow", None)]
+
+
+@both
 def test_a_judge_that_is_too_late_means_no_call(wrap: Wrap) -> None:
     """An allow after the deadline is none; there is one certificate, and nothing ran."""
     bench, ran = LibraryBench(), []
@@ -246,6 +256,22 @@ def test_a_judge_that_hangs_is_given_up_at_the_deadline(wrap: Wrap) -> None:
     release.set()
     assert certificate["matched_pillar"] == "114"
     assert certificate["latency_ms"] < 5000
+    assert ran == []
+
+
+@both
+def test_an_fmi_input_that_hangs_is_given_up_at_the_deadline(wrap: Wrap) -> None:
+    """So is the callable that finds the text."""
+    bench, release, ran = LibraryBench(clock=SystemClock()), threading.Event(), []
+
+    def pick(prompt: str = "") -> str:
+        release.wait(20)
+        return prompt
+
+    certificate = told(refusal(wrap(bench, ran.append, timeout_s=0.1, fmi_input=pick)))
+    release.set()
+    assert certificate["matched_pillar"] == "114"
+    assert certificate["reason"] == "enforcement deadline of 0.1 s exceeded"
     assert ran == []
 
 
@@ -337,7 +363,9 @@ def test_what_would_run_later_is_not_handed_out() -> None:
     async def later() -> None:
         entered.append("ran")
 
-    assert "generator or coroutine" in told(refusal(plain(LibraryBench(), lambda _: later())))["reason"]
+    coroutine_object = later()
+    assert "generator or coroutine" in told(refusal(plain(LibraryBench(), lambda _: coroutine_object)))["reason"]
+    assert inspect.getcoroutinestate(coroutine_object) == inspect.CORO_CLOSED
     assert entered == []
 
 
@@ -362,6 +390,7 @@ def test_a_cancelled_caller_cancels_the_function_and_is_on_record() -> None:
         try:
             await asyncio.sleep(20)
         finally:
+            await asyncio.sleep(0.01)
             events.append("cleaned up")
 
     async def main() -> None:
@@ -372,9 +401,10 @@ def test_a_cancelled_caller_cancels_the_function_and_is_on_record() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        events.append("gone")
 
     asyncio.run(main())
-    assert events == ["cleaned up"]
+    assert events == ["cleaned up", "gone"]
     assert bench.journal.kinds == [("allow", None), ("fail_closed", "114")]
     assert bench.journal.certificates[1].draft.reason == "the calling task was cancelled"
 

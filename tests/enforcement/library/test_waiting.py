@@ -45,6 +45,17 @@ def test_what_is_not_done_in_time_is_not(settled: Any, seconds: float) -> None:
     future.set_exception(ValueError("late"))
 
 
+def test_what_is_done_in_the_last_moment_counts() -> None:
+    """Between the end of the wait and looking, the job finished."""
+
+    class Finishing(Future[Any]):
+        def exception(self, timeout: float | None = None) -> BaseException | None:
+            self.set_result(7)
+            raise TimeoutError
+
+    assert blocking(Finishing(), 1)
+
+
 def test_a_coroutine_that_never_suspends_is_driven() -> None:
     """Its result and its exceptions are those of a function."""
 
