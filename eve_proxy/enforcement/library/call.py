@@ -66,6 +66,7 @@ class Call:
         self._text = CallText(
             terms, args, kwargs, most=parts.max_body, waiting=waiting, judges=parts.judges, deadline=deadline
         )
+        self._allow: DecisionCertificate | None = None
         self._source = self._text if terms.run_fmi else None
         self._pipeline = Pipeline(
             head_filters=(),
@@ -97,6 +98,7 @@ class Call:
         certificate = decision.certificate
         if PERMITS[decision.verdict.outcome] is not True or certificate is None:
             _refuse(decision, self._text.failure)
+        self._allow = certificate
         if self.deadline.left <= 0:
             await self.veto(self.deadline.text)
         _latest.set(certificate)
@@ -107,8 +109,7 @@ class Call:
 
         :raises FailClosedError: always.
         """
-        elapsed = self.deadline.elapsed
-        _refuse(await self._pipeline.refuse(self._second(), failure(reason), latency=elapsed), cause)
+        _refuse(await self._taken_back(self._pipeline, reason), cause)
 
     async def overran(self) -> NoReturn:
         """The veto of a function that was not done at the deadline, or done too late."""
@@ -126,14 +127,15 @@ class Call:
     def abandon(self, reason: str) -> None:
         """Take the allow back without waiting until that is durable: whoever called has stopped waiting."""
         pipeline = replace(self._pipeline, sink=HastySink(self.parts.journal))
-        drive(pipeline.refuse(self._second(), failure(reason), latency=self.deadline.elapsed))
+        drive(self._taken_back(pipeline, reason))
 
     def succeeded(self, certificate: DecisionCertificate) -> None:
         """The function is done: what ``last_certificate`` says, whatever enforced calls it made itself."""
         _latest.set(certificate)
 
-    def _second(self) -> Exchange:
-        return replace(self._exchange, id=_new_id(self.parts), parent=self._exchange.id)
+    async def _taken_back(self, pipeline: Pipeline, reason: str) -> Decision:
+        allow, latency = self._allow, self.deadline.elapsed
+        return await pipeline.refuse(self._exchange, failure(reason), parent=allow, latency=latency)
 
 
 def _refuse(decision: Decision, cause: BaseException | None) -> NoReturn:
