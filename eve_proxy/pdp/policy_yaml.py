@@ -49,7 +49,7 @@ class _Strict(yaml.SafeLoader):  # type: ignore[misc,unused-ignore]
         self._depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        mark = self.peek_event().start_mark
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call, unused-ignore]
         if self.check_event(yaml.events.AliasEvent):
             raise yaml.MarkedYAMLError(problem="aliases (*name) are not accepted; write it out", problem_mark=mark)
         self._depth += 1
