@@ -6,10 +6,11 @@ from enum import Enum
 from typing import Final
 
 from eve_proxy.model.errors import Malformed
+from eve_proxy.model.headers import Headers
 from eve_proxy.wire.events import END, Data, End
 from eve_proxy.wire.fields import read_fields
 from eve_proxy.wire.grammar import BLANK_LINE, CRLF, HEX, TEXT
-from eve_proxy.wire.hop_by_hop import trailer_fields
+from eve_proxy.wire.hop_by_hop import TRAILERS
 
 _SIZE_DIGITS: Final = 16
 # Extensions mean nothing to us. The bound per line is generous to signatures; the bound per message keeps a peer from
@@ -123,7 +124,7 @@ class ChunkedDecoder:
             if len(data) - at > _TRAILERS_LIMIT:
                 raise Malformed("trailers-too-large", f"more than {_TRAILERS_LIMIT} bytes of trailers")
             return None
-        self._end = End(trailer_fields(read_fields(data[at : end + 2])))
+        self._end = End(Headers(fields=tuple(read_fields(data[at : end + 2], TRAILERS)[0])))
         self._expect = _Expect.NOTHING
         return end + 4
 

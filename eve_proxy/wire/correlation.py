@@ -16,14 +16,14 @@ def correlation(values: Mapping[bytes, list[bytes]]) -> tuple[str | None, str | 
 
     :param values: of the fields by lower-case name; ``x-request-id`` and ``traceparent`` are looked at.
     """
-    trace_id = _trace_id(values.get(b"traceparent", ()))
+    trace_id = _trace_id(values.get(b"traceparent", []))
     for value in values.get(b"x-request-id", ()):
         if value:
             return clean(value.decode("utf-8", "replace"), _LONGEST), trace_id
     return trace_id, trace_id
 
 
-def _trace_id(values: list[bytes] | tuple[()]) -> str | None:
+def _trace_id(values: list[bytes]) -> str | None:
     """The trace id of ``version-traceid-parentid-flags`` (W3C Trace Context section 3.2), or None if it is invalid."""
     if len(values) != 1:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.request import Request
@@ -28,8 +28,7 @@ class FramingKind(Enum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Framing:
+class Framing(NamedTuple):
     """How long a body is.
 
     :ivar length: bytes, for LENGTH. With NONE: the length that a HEAD or 304 response announces for a body that
@@ -45,8 +44,7 @@ CHUNKED: Final = Framing(kind=FramingKind.CHUNKED)
 UNTIL_CLOSE: Final = Framing(kind=FramingKind.CLOSE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """A request, body excluded. Always followed by ``Data`` (none or more) and exactly one ``End``.
 
     :ivar form: the form the target came in; ORIGIN and ASTERISK were addressed to whoever listens.
@@ -69,8 +67,7 @@ class RequestHead:
     max_forwards: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """A response, body excluded. Followed by ``Data`` and one ``End``, except a 101: bytes of a tunnel follow it.
 
     :ivar headers: end-to-end fields only: no hop-by-hop field, nothing that ``Connection`` names, no ``Proxy-*``, no

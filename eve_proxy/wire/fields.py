@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from eve_proxy.model.errors import Malformed
 from eve_proxy.model.headers import Field
 from eve_proxy.wire.framing import declared_framing
-from eve_proxy.wire.grammar import CRLF, OWS, TCHAR, TEXT, is_token
+from eve_proxy.wire.grammar import CRLF, OWS, TEXT, is_token
+from eve_proxy.wire.hop_by_hop import Fates
 
 FIELD_LIMIT: Final = 128
 
@@ -17,34 +18,56 @@ FIELD_LIMIT: Final = 128
 # of our own, for requests and responses alike: the grammar of fields is the same.
 _FIRST_LINE: Final = b"GET / HTTP/1.1\r\n"
 
+# The rows that travel on, in the order received; then the values of the other fields, and of those that are of interest
+# here although they travel, by lower-case name and in the order received.
+Fields: TypeAlias = tuple[list[Field], dict[bytes, list[bytes]]]
+
 
 class _Collector:
-    """llhttp's callbacks."""
+    """llhttp's callbacks.
 
-    __slots__ = ("fields",)
+    :ivar rows: as in ``Fields``, and so are ``values``.
+    :ivar stay: how many fields do not travel on.
+    """
 
-    def __init__(self) -> None:
-        self.fields: list[Field] = []
+    __slots__ = ("_fates", "rows", "stay", "values")
+
+    def __init__(self, fates: Fates) -> None:
+        self._fates = fates
+        self.rows: list[Field] = []
+        self.values: dict[bytes, list[bytes]] = {}
+        self.stay = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name.lower(), name, value.rstrip(OWS)))
+        lower, travels, read = self._fates[name]
+        # Where there are no control characters, the only whitespace is blanks and tabs.
+        value = value.rstrip()
+        if travels:
+            self.rows.append((lower, name, value))
+            if not read:
+                return
+        else:
+            self.stay += 1
+        self.values.setdefault(lower, []).append(value)
 
 
-def split_head(head: bytes) -> tuple[bytes, list[Field]]:
+def split_head(head: bytes, fates: Fates) -> tuple[bytes, list[Field], dict[bytes, list[bytes]]]:
     """Take a head apart.
 
     :param head: lines that end with CRLF, without the blank line.
-    :returns: the first line without CRLF, and the fields in order.
+    :returns: the first line without CRLF, and the parts of ``Fields``.
     :raises Malformed: as ``read_fields``.
     """
     cut = head.find(CRLF)
-    return head[:cut], read_fields(head, cut + 2)
+    rows, values = read_fields(head, fates, cut + 2)
+    return head[:cut], rows, values
 
 
-def read_fields(block: bytes, start: int = 0) -> list[Field]:
+def read_fields(block: bytes, fates: Fates, start: int = 0) -> Fields:
     """The fields of ``block[start:]``; what stands before is checked for the same bytes.
 
     :param block: lines that end with CRLF (RFC 9112 section 5).
+    :param fates: ``hop_by_hop.REQUEST``, ``RESPONSE`` or ``TRAILERS``.
     :raises Malformed: a bare CR or LF, NUL or another control character, folding, a name that is not a token or is
         followed by whitespace, a line without a colon, more than 128 fields.
     """
@@ -57,8 +80,8 @@ def read_fields(block: bytes, start: int = 0) -> list[Field]:
     if lines > FIELD_LIMIT:
         raise Malformed("too-many-fields", f"there are more than {FIELD_LIMIT} fields", status=431)
     if not lines:
-        return []
-    collector = _Collector()
+        return [], {}
+    collector = _Collector(fates)
     try:
         HttpRequestParser(collector).feed_data(_FIRST_LINE + block[start:] + CRLF)
     except HttpParserUpgrade:
@@ -66,12 +89,12 @@ def read_fields(block: bytes, start: int = 0) -> list[Field]:
         pass
     except HttpParserError as error:
         raise _diagnose(block[start:]) from error
-    fields = collector.fields
+    rows, values = collector.rows, collector.values
     # Two readings that differ are a smuggler's opening. So there must be as many fields as lines (none was folded, or
     # taken for the end), and every name must be a token to us as well.
-    if len(fields) != lines or b"".join([field[1] for field in fields]).translate(None, TCHAR):
+    if len(rows) + collector.stay != lines or b"" in values:
         raise _diagnose(block[start:])
-    return fields
+    return rows, values
 
 
 def _control_character(block: bytes) -> Malformed:

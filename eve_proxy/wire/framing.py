@@ -10,6 +10,7 @@ from eve_proxy.wire.events import CHUNKED, NO_BODY, UNTIL_CLOSE, Framing, Framin
 
 # 19 digits stay below 2**64: no number that some other implementation would wrap around.
 _LONGEST_LENGTH: Final = 19
+_LENGTH: Final = FramingKind.LENGTH
 
 
 def declared_framing(version: str, lengths: Sequence[bytes], codings: Sequence[bytes]) -> Framing:
@@ -29,7 +30,7 @@ def declared_framing(version: str, lengths: Sequence[bytes], codings: Sequence[b
         # bytes.isdigit() is ASCII only, and false for empty text, signs, blanks and lists.
         if not digits.isdigit() or len(digits) > _LONGEST_LENGTH:
             raise Malformed("content-length", "Content-Length is not one decimal number")
-        return Framing(kind=FramingKind.LENGTH, length=int(digits))
+        return Framing(_LENGTH, int(digits))
     if lengths:
         raise Malformed("length-and-encoding", "Content-Length and Transfer-Encoding together")
     if version == "1.0":
@@ -54,8 +55,8 @@ def relay_framing(received: Framing, content_length: int | None, version: str) -
     :param received: the framing of the upstream's response.
     :param content_length: what its head announced: repeated when no body follows (HEAD, 304).
     """
-    if received.kind is FramingKind.NONE:
-        return Framing(kind=FramingKind.NONE, length=content_length)
-    if received.kind is FramingKind.LENGTH:
+    if received.kind is _LENGTH:
         return received
+    if received.kind is FramingKind.NONE:
+        return Framing(FramingKind.NONE, content_length)
     return CHUNKED if version == "1.1" else UNTIL_CLOSE

@@ -18,20 +18,18 @@ _FIRST_BYTES: Final = frozenset(TCHAR)
 
 
 class HeadBuffer:
-    """One message's head.
+    """The heads of one connection, one after the other.
 
-    :param blank_lines: how many empty lines may come before it: some clients send one after a body
+    :param blank_lines: how many empty lines may come before one: some clients send one after a body
         (RFC 9112 section 2.2). They are dropped.
+    :ivar pending: what has arrived of a head that is incomplete.
     """
 
-    __slots__ = ("_blank_lines", "_pending")
+    __slots__ = ("_blank_lines", "_blank_lines_left", "pending")
 
     def __init__(self, blank_lines: int = 0) -> None:
-        self._blank_lines = blank_lines
-        self._pending = bytearray()
-
-    def __len__(self) -> int:
-        return len(self._pending)
+        self._blank_lines = self._blank_lines_left = blank_lines
+        self.pending = bytearray()
 
     def take(self, data: bytes) -> tuple[bytes, bytes] | None:
         """Add ``data``, which is not empty.
@@ -40,20 +38,21 @@ class HeadBuffer:
             is incomplete.
         :raises Malformed: a bound is passed, or it is certain that no acceptable head can follow.
         """
-        pending = self._pending
-        if not pending and data[0] != _CR:
-            _check_first_byte(data[0])
+        if not self.pending and data[0] in _FIRST_BYTES:
             end = data.find(BLANK_LINE)
-            if end >= 0:
-                return _split(data, end)
-            pending += data
-            _check_incomplete(pending, 0)
-            return None
+            if 0 < end <= LINE_LIMIT:
+                # The usual case: all of it in one piece, and smaller than its first line alone might be.
+                self._blank_lines_left = self._blank_lines
+                return data[: end + 2], data[end + 4 :]
+        return self._add(data)
+
+    def _add(self, data: bytes) -> tuple[bytes, bytes] | None:
+        pending = self.pending
         known = len(pending)
         pending += data
-        while self._blank_lines and pending.startswith(CRLF):
+        while self._blank_lines_left and pending.startswith(CRLF):
             del pending[:2]
-            self._blank_lines -= 1
+            self._blank_lines_left -= 1
             known = 0
         if not pending:
             return None
@@ -65,6 +64,7 @@ class HeadBuffer:
             return None
         whole = bytes(pending)
         pending.clear()
+        self._blank_lines_left = self._blank_lines
         return _split(whole, end)
 
 

@@ -168,7 +168,8 @@ GRANTS: Final[dict[Event, frozenset[Event]]] = {
     Event.PERMIT_INTERCEPT: frozenset(),
 }
 PERMITS: Final = frozenset(GRANTS)
-_GRANTED: Final = frozenset().union(*GRANTS.values())
+# The events that give leave, or need it. Most do neither.
+_ABOUT_LEAVE: Final = PERMITS.union(*GRANTS.values())
 
 
 class Machine:
@@ -190,9 +191,15 @@ class Machine:
         :raises ProtocolViolation: the table has no such edge, or the permit was for something else. The state stays.
         """
         state = TRANSITIONS[self.state].get(event)
-        if state is None or (event in _GRANTED and event not in self._grant):
-            raise ProtocolViolation(f"{event.name} cannot happen in {self.state.name}")
-        if event in PERMITS:
-            self._grant = GRANTS[event]
+        if state is None:
+            raise self._violation(event)
+        if event in _ABOUT_LEAVE:
+            if event in PERMITS:
+                self._grant = GRANTS[event]
+            elif event not in self._grant:
+                raise self._violation(event)
         self.state = state
         return state
+
+    def _violation(self, event: Event) -> ProtocolViolation:
+        return ProtocolViolation(f"{event.name} cannot happen in {self.state.name}")

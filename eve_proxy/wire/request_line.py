@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final, TypeAlias
 
 from eve_proxy.model.authority import Authority, parse_authority
 from eve_proxy.model.errors import Malformed
@@ -14,23 +15,14 @@ _VERSIONS: Final = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _METHODS: Final = {
     name.encode(): name for name in ("GET", "POST", "CONNECT", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "TRACE")
 }
+# Bare names: looking a member up in its class takes longer than comparing it.
+_ABSOLUTE, _AUTHORITY, _ORIGIN, _ASTERISK = Form
 # What a certificate has room for (evidence.md). Registered methods have at most 17 characters.
 _LONGEST_METHOD: Final = 32
 
-
-class RequestLine(NamedTuple):
-    """A request line.
-
-    :ivar authority: of the target; None for the forms that have none.
-    :ivar target: origin-form path and query, or ``*``; empty for CONNECT.
-    :ivar version: ``1.0`` or ``1.1``.
-    """
-
-    method: str
-    form: Form
-    authority: Authority | None
-    target: bytes
-    version: str
+# Method, form, authority (None for the forms that have none), target (origin-form path and query, or ``*``; empty for
+# CONNECT), version (``1.0`` or ``1.1``).
+RequestLine: TypeAlias = tuple[str, Form, Authority | None, bytes, str]
 
 
 def parse_request_line(line: bytes) -> RequestLine:
@@ -49,56 +41,26 @@ def parse_request_line(line: bytes) -> RequestLine:
     if b"#" in target:
         raise Malformed("fragment", "a fragment in the request target")
     if method == "CONNECT":
-        return RequestLine(method, Form.AUTHORITY, _authority(target, None), b"", version)
-    if target[0] == 0x2F:  # "/"
-        return RequestLine(method, Form.ORIGIN, None, _checked(target), version)
-    if target == b"*":
-        if method != "OPTIONS":
-            raise Malformed("asterisk", "* is a target for OPTIONS only")
-        return RequestLine(method, Form.ASTERISK, None, target, version)
-    return _absolute(method, target, version)
+        return method, _AUTHORITY, parse_host(target, None), b"", version
+    form, authority = _ORIGIN, None
+    if target[0] != 0x2F:  # "/"
+        if target == b"*":
+            if method != "OPTIONS":
+                raise Malformed("asterisk", "* is a target for OPTIONS only")
+            return method, _ASTERISK, None, target, version
+        form = _ABSOLUTE
+        authority, target = _absolute(method, target)
+    if target.translate(None, VCHAR):
+        raise Malformed("target-bytes", "a path or query must be printable ASCII; percent-code the rest")
+    return method, form, authority, target, version
 
 
-def parse_host(value: bytes, default_port: int) -> Authority:
-    """The authority that a ``Host`` field names.
+@lru_cache(maxsize=1024)
+def parse_host(raw: bytes, default_port: int | None) -> Authority:
+    """The authority that a ``Host`` field or a request target names.
 
     :raises Malformed: it is not one.
     """
-    return _authority(value, default_port)
-
-
-def _unusual_method(raw: bytes) -> str:
-    if not is_token(raw):
-        raise Malformed("method", "the method is not a token")
-    if len(raw) > _LONGEST_METHOD:
-        raise Malformed("method-too-long", f"the method has more than {_LONGEST_METHOD} characters", status=501)
-    return raw.decode("ascii")
-
-
-def _absolute(method: str, target: bytes, version: str) -> RequestLine:
-    scheme, separator, rest = target.partition(b"://")
-    scheme = scheme.lower()
-    if not separator:
-        raise Malformed("target", "the request target is neither a path nor an http:// URL")
-    if scheme == b"https":
-        raise Malformed("absolute-https", "use CONNECT")
-    if scheme != b"http":
-        raise Malformed("absolute-scheme", "the URL's scheme is not http")
-    # The authority ends at the first "/" or "?" (RFC 3986 section 3.2); a backslash or a semicolon stays in it, and
-    # is refused there.
-    slash = rest.find(b"/")
-    question = rest.find(b"?")
-    if question >= 0 and (slash < 0 or question < slash):
-        authority, path = rest[:question], b"/" + rest[question:]
-    elif slash >= 0:
-        authority, path = rest[:slash], rest[slash:]
-    else:
-        # RFC 9112 section 3.2.4: OPTIONS for the server as a whole.
-        authority, path = rest, b"*" if method == "OPTIONS" else b"/"
-    return RequestLine(method, Form.ABSOLUTE, _authority(authority, 80), _checked(path), version)
-
-
-def _authority(raw: bytes, default_port: int | None) -> Authority:
     if b"@" in raw:
         raise Malformed("userinfo", "userinfo in an authority is not accepted; send credentials in a header")
     try:
@@ -109,7 +71,35 @@ def _authority(raw: bytes, default_port: int | None) -> Authority:
     return parse_authority(text, default_port)
 
 
-def _checked(target: bytes) -> bytes:
-    if target.translate(None, VCHAR):
-        raise Malformed("target-bytes", "a path or query must be printable ASCII; percent-code the rest")
-    return target
+def _unusual_method(raw: bytes) -> str:
+    if not is_token(raw):
+        raise Malformed("method", "the method is not a token")
+    if len(raw) > _LONGEST_METHOD:
+        raise Malformed("method-too-long", f"the method has more than {_LONGEST_METHOD} characters", status=501)
+    return raw.decode("ascii")
+
+
+def _absolute(method: str, target: bytes) -> tuple[Authority, bytes]:
+    """The authority of an absolute-form target, and the path and query after it."""
+    if target[:7].lower() != b"http://":
+        raise _not_absolute(target)
+    # The authority ends at the first "/" or "?" (RFC 3986 section 3.2); a backslash or a semicolon stays in it, and
+    # is refused there.
+    rest = target[7:]
+    authority, slash, path = rest.partition(b"/")
+    if b"?" in authority:
+        authority, _, path = rest.partition(b"?")
+        return parse_host(authority, 80), b"/?" + path
+    if slash:
+        return parse_host(authority, 80), b"/" + path
+    # RFC 9112 section 3.2.4: OPTIONS for the server as a whole.
+    return parse_host(authority, 80), b"*" if method == "OPTIONS" else b"/"
+
+
+def _not_absolute(target: bytes) -> Malformed:
+    scheme, separator, _ = target.partition(b"://")
+    if not separator:
+        return Malformed("target", "the request target is neither a path nor an http:// URL")
+    if scheme.lower() == b"https":
+        return Malformed("absolute-https", "use CONNECT")
+    return Malformed("absolute-scheme", "the URL's scheme is not http")

@@ -8,7 +8,7 @@ from typing import Final
 from eve_proxy.model.authority import Authority
 from eve_proxy.model.errors import Malformed
 from eve_proxy.wire.body import BodyDecoder, body_decoder
-from eve_proxy.wire.events import END, Data, RequestEvent
+from eve_proxy.wire.events import END, NO_BODY, Data, RequestEvent
 from eve_proxy.wire.head_buffer import HeadBuffer
 from eve_proxy.wire.request_head import parse_request_head
 
@@ -23,6 +23,10 @@ class _Phase(Enum):
     BODY = "reading a body"
     COMPLETE = "a message is complete"
     DEAD = "the bytes were not acceptable, or went to a tunnel"
+
+
+# Bare names: looking a member up in its class takes longer than comparing it.
+_HEAD, _BODY, _COMPLETE, _DEAD = _Phase
 
 
 class RequestReader:
@@ -40,7 +44,7 @@ class RequestReader:
     def __init__(self, *, default_authority: Authority, scheme: str = "http") -> None:
         self._default_authority = default_authority
         self._scheme = scheme
-        self._phase = _Phase.HEAD
+        self._phase = _HEAD
         self._head = HeadBuffer(_BLANK_LINES)
         self._body: BodyDecoder | None = None
         self._keep_alive = True
@@ -50,12 +54,12 @@ class RequestReader:
     @property
     def started(self) -> bool:
         """Some bytes of a head have arrived, but not all: the head timeout runs."""
-        return len(self._head) > 0
+        return bool(self._head.pending)
 
     @property
     def buffered(self) -> int:
         """Bytes held back: of an incomplete head, or beyond the current message."""
-        return len(self._head) + len(self._ahead)
+        return len(self._head.pending) + len(self._ahead)
 
     def feed(self, data: bytes) -> list[RequestEvent]:
         """Take bytes in the order they came.
@@ -65,17 +69,17 @@ class RequestReader:
         if not data:
             return []
         try:
-            if self._phase is _Phase.HEAD:
+            if self._phase is _HEAD:
                 return self._read_head(data)
-            if self._phase is _Phase.BODY:
+            if self._phase is _BODY:
                 events: list[RequestEvent] = []
                 self._read_body(events, data)
                 return events
-            if self._phase is _Phase.COMPLETE:
+            if self._phase is _COMPLETE:
                 self._hold(data)
                 return []
         except Malformed as fault:
-            self._phase = _Phase.DEAD
+            self._phase = _DEAD
             self._fault = fault
             raise
         if self._fault is not None:
@@ -88,11 +92,12 @@ class RequestReader:
         :raises Malformed: as ``feed``.
         :raises RuntimeError: the current message is not complete, or was to be the connection's last.
         """
-        if self._phase is not _Phase.COMPLETE or not self._keep_alive:
+        if self._phase is not _COMPLETE or not self._keep_alive:
             raise RuntimeError("no further request can be read from this connection now")
+        self._phase = _HEAD
+        if not self._ahead:
+            return []
         data, self._ahead = self._ahead, b""
-        self._head = HeadBuffer(_BLANK_LINES)
-        self._phase = _Phase.HEAD
         return self.feed(data)
 
     def take_rest(self) -> bytes:
@@ -100,9 +105,9 @@ class RequestReader:
 
         :raises RuntimeError: the current message is not complete.
         """
-        if self._phase is not _Phase.COMPLETE:
+        if self._phase is not _COMPLETE:
             raise RuntimeError("only what follows a complete request can belong to a tunnel")
-        self._phase = _Phase.DEAD
+        self._phase = _DEAD
         rest, self._ahead = self._ahead, b""
         return rest
 
@@ -113,18 +118,22 @@ class RequestReader:
         head, rest = taken
         message = parse_request_head(head, default_authority=self._default_authority, scheme=self._scheme)
         self._keep_alive = message.keep_alive
-        if rest and len(rest) == message.framing.length:
-            # The usual case: the whole message in one piece.
-            self._phase = _Phase.COMPLETE
+        framing = message.framing
+        if not rest and framing is NO_BODY:
+            self._phase = _COMPLETE
+            return [message, END]
+        if rest and len(rest) == framing.length:
+            # The other usual case: the whole message in one piece.
+            self._phase = _COMPLETE
             return [message, Data(rest), END]
-        self._body = body_decoder(message.framing, trailers=False)
+        self._body = body_decoder(framing, trailers=False)
         events: list[RequestEvent] = [message]
         if self._body is None:
             events.append(END)
-            self._phase = _Phase.COMPLETE
+            self._phase = _COMPLETE
             self._hold(rest)
             return events
-        self._phase = _Phase.BODY
+        self._phase = _BODY
         if rest:
             self._read_body(events, rest)
         return events
@@ -135,7 +144,7 @@ class RequestReader:
         events += pieces
         if rest is not None:
             self._body = None
-            self._phase = _Phase.COMPLETE
+            self._phase = _COMPLETE
             self._hold(rest)
 
     def _hold(self, data: bytes) -> None:

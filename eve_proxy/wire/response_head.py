@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
 from eve_proxy.model.errors import Malformed
-from eve_proxy.wire.events import CHUNKED, UNTIL_CLOSE, ResponseHead
+from eve_proxy.model.headers import Headers
+from eve_proxy.wire.events import CHUNKED, NO_BODY, UNTIL_CLOSE, ResponseHead
 from eve_proxy.wire.fields import split_head
 from eve_proxy.wire.framing import declared_framing, response_framing
 from eve_proxy.wire.grammar import members
-from eve_proxy.wire.hop_by_hop import RESPONSE_DROPS, dropped, end_to_end, names_connection_auth
+from eve_proxy.wire.hop_by_hop import NO_OPTIONS, RESPONSE, connection, names_connection_auth
 
 _VERSIONS: Final = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
-# The fields whose values are looked at here.
-_READ: Final = frozenset(
-    (
-        b"connection",
-        b"content-length",
-        b"proxy-authenticate",
-        b"transfer-encoding",
-        b"upgrade",
-        b"www-authenticate",
-    )
-)
 _SWITCHING_PROTOCOLS: Final = 101
 
 
@@ -34,36 +25,38 @@ def parse_response_head(head: bytes, method: str, *, websocket: bool) -> Respons
     :param websocket: the request asked for an upgrade to websocket; only then a 101 is acceptable.
     :raises Malformed: with the fault's constant name.
     """
-    first, fields = split_head(head)
+    first, rows, values = split_head(head, RESPONSE)
     version, status, reason = _status_line(first)
-    values: dict[bytes, list[bytes]] = {}
-    for lower, _, value in fields:
-        if lower in _READ:
-            values.setdefault(lower, []).append(value)
-    get = values.get
-    options = members(values[b"connection"]) if b"connection" in values else []
-    declared = declared_framing(version, get(b"content-length", ()), get(b"transfer-encoding", ()))
+    declared = NO_BODY
+    if b"content-length" in values or b"transfer-encoding" in values:
+        declared = declared_framing(version, values.get(b"content-length", ()), values.get(b"transfer-encoding", ()))
     framing = response_framing(method, status, declared)
+    options, unwanted = connection(values[b"connection"]) if b"connection" in values else NO_OPTIONS
     keep_alive = b"close" not in options and (version == "1.1" or b"keep-alive" in options)
-    challenges = get(b"www-authenticate", []) + get(b"proxy-authenticate", [])
-    says_body = declared is CHUNKED or bool(declared.length)
-    if says_body and status < 200:
-        # RFC 9110 section 8.6: none may be announced, and a peer that sends it all the same would be misread.
-        raise Malformed("informational-with-body", "a 1xx response that announces a body")
-    if framing is UNTIL_CLOSE or (says_body and status == 204):
+    content_length = declared.length
+    if framing is UNTIL_CLOSE:
         keep_alive = False
-    return ResponseHead(
-        status=status,
-        reason=reason,
-        headers=end_to_end(fields, dropped(RESPONSE_DROPS, options)),
-        framing=framing,
-        version=version,
-        keep_alive=keep_alive,
-        connection_auth=bool(challenges) and names_connection_auth(challenges),
-        upgrade=_upgrade(version, options, get(b"upgrade", ()), websocket) if status == _SWITCHING_PROTOCOLS else None,
-        # A 204 must not repeat it (RFC 9110 section 8.6).
-        content_length=None if status == 204 else declared.length,
+    elif framing is NO_BODY and (content_length or declared is CHUNKED):
+        if status < 200:
+            # RFC 9110 section 8.6: none may be announced, and a peer that sends it all the same would be misread.
+            raise Malformed("informational-with-body", "a 1xx response that announces a body")
+        if status == 204:
+            keep_alive = False
+    if status == 204:
+        # It must not be repeated (RFC 9110 section 8.6).
+        content_length = None
+    connection_auth = False
+    if b"www-authenticate" in values or b"proxy-authenticate" in values:
+        connection_auth = names_connection_auth(
+            values.get(b"www-authenticate", []) + values.get(b"proxy-authenticate", [])
+        )
+    upgrade = (
+        _upgrade(version, options, values.get(b"upgrade", []), websocket) if status == _SWITCHING_PROTOCOLS else None
     )
+    if unwanted:
+        rows = [row for row in rows if row[0] not in unwanted]
+    headers = Headers(fields=tuple(rows))
+    return ResponseHead(status, reason, headers, framing, version, keep_alive, connection_auth, upgrade, content_length)
 
 
 # Nearly every response begins with one of a few lines.
@@ -80,7 +73,7 @@ def _status_line(line: bytes) -> tuple[str, int, bytes]:
     return version, int(digits), reason
 
 
-def _upgrade(version: str, options: list[bytes], values: list[bytes] | tuple[()], websocket: bool) -> bytes:
+def _upgrade(version: str, options: Sequence[bytes], values: list[bytes], websocket: bool) -> bytes:
     if not websocket:
         raise Malformed("unexpected-101", "a 101 that nobody asked for")
     if version != "1.1" or b"upgrade" not in options or members(values) != [b"websocket"]:

@@ -23,6 +23,10 @@ class _Phase(Enum):
     DEAD = "the bytes were not acceptable"
 
 
+# Bare names: looking a member up in its class takes longer than comparing it.
+_HEAD, _BODY, _COMPLETE, _UPGRADED, _DEAD = _Phase
+
+
 class ResponseReader:
     """The response to one request.
 
@@ -30,19 +34,19 @@ class ResponseReader:
     :param websocket: the request asked for an upgrade to websocket; without it a 101 is a failure.
     """
 
-    __slots__ = ("_body", "_framing", "_head", "_informational", "_method", "_phase", "_rest", "_websocket", "surplus")
+    # Few responses need more than these, so they are set where they are needed.
+    _body: BodyDecoder | None = None
+    _framing = FramingKind.NONE
+    _informational = 0
+    _rest = b""
+    #: Bytes came after the end of the message, which nobody asked for: the connection must not be used again.
+    surplus = False
 
     def __init__(self, method: str, *, websocket: bool = False) -> None:
         self._method = method
         self._websocket = websocket
-        self._phase = _Phase.HEAD
+        self._phase = _HEAD
         self._head = HeadBuffer()
-        self._framing = FramingKind.NONE
-        self._body: BodyDecoder | None = None
-        self._informational = 0
-        self._rest = b""
-        #: Bytes came after the end of the message, which nobody asked for: the connection must not be used again.
-        self.surplus = False
 
     def feed(self, data: bytes) -> list[ResponseEvent]:
         """Take bytes in the order they came.
@@ -52,17 +56,17 @@ class ResponseReader:
         """
         events: list[ResponseEvent] = []
         try:
-            while data and self._phase is _Phase.HEAD:
+            while data and self._phase is _HEAD:
                 data = self._read_head(events, data)
         except Malformed as fault:
             raise self._failed(fault) from fault
         if not data:
             return events
-        if self._phase is _Phase.BODY:
+        if self._phase is _BODY:
             self._read_body(events, data)
-        elif self._phase is _Phase.UPGRADED:
+        elif self._phase is _UPGRADED:
             self._rest += data
-        elif self._phase is _Phase.COMPLETE:
+        elif self._phase is _COMPLETE:
             self.surplus = True
         else:
             raise UpstreamFailed("the upstream's response was malformed")
@@ -73,16 +77,16 @@ class ResponseReader:
 
         :raises UpstreamFailed: the response is incomplete.
         """
-        if self._phase in (_Phase.COMPLETE, _Phase.UPGRADED):
+        if self._phase in (_COMPLETE, _UPGRADED):
             return []
-        if self._phase is _Phase.BODY:
+        if self._phase is _BODY:
             if self._framing is FramingKind.CLOSE:
-                self._phase = _Phase.COMPLETE
+                self._phase = _COMPLETE
                 return [END]
-            self._phase = _Phase.DEAD
+            self._phase = _DEAD
             raise UpstreamFailed("the upstream closed the connection before the end of its response")
-        self._phase = _Phase.DEAD
-        where = "inside a response head" if len(self._head) else "without a response"
+        self._phase = _DEAD
+        where = "inside a response head" if self._head.pending else "without a response"
         raise UpstreamFailed(f"the upstream closed the connection {where}")
 
     def take_rest(self) -> bytes:
@@ -90,7 +94,7 @@ class ResponseReader:
 
         :raises RuntimeError: there was no 101.
         """
-        if self._phase is not _Phase.UPGRADED:
+        if self._phase is not _UPGRADED:
             raise RuntimeError("nothing was upgraded")
         rest, self._rest = self._rest, b""
         return rest
@@ -101,28 +105,29 @@ class ResponseReader:
             return b""
         head, rest = taken
         message = parse_response_head(head, self._method, websocket=self._websocket)
+        framing = message.framing
+        if rest and len(rest) == framing.length:
+            # The usual case: the whole message in one piece.
+            self._phase = _COMPLETE
+            events += (message, Data(rest), END)
+            return b""
         if message.status < 200 and message.upgrade is None:
             self._informational += 1
             if self._informational > _MOST_INFORMATIONAL:
                 raise Malformed("too-many-informational", f"more than {_MOST_INFORMATIONAL} 1xx responses")
             events.append(Informational(head=message))
             return rest
-        self._framing = message.framing.kind
         events.append(message)
         if message.upgrade is not None:
-            self._phase = _Phase.UPGRADED
+            self._phase = _UPGRADED
             return rest
-        if rest and len(rest) == message.framing.length:
-            # The usual case: the whole message in one piece.
-            self._phase = _Phase.COMPLETE
-            events += (Data(rest), END)
-            return b""
-        self._body = body_decoder(message.framing, trailers=True)
+        self._framing = framing.kind
+        self._body = body_decoder(framing, trailers=True)
         if self._body is None:
             events.append(END)
-            self._phase = _Phase.COMPLETE
+            self._phase = _COMPLETE
         else:
-            self._phase = _Phase.BODY
+            self._phase = _BODY
         return rest
 
     def _read_body(self, events: list[ResponseEvent], data: bytes) -> None:
@@ -134,9 +139,9 @@ class ResponseReader:
         events += pieces
         if rest is not None:
             self._body = None
-            self._phase = _Phase.COMPLETE
+            self._phase = _COMPLETE
             self.surplus = bool(rest)
 
     def _failed(self, fault: Malformed) -> UpstreamFailed:
-        self._phase = _Phase.DEAD
+        self._phase = _DEAD
         return UpstreamFailed(f"malformed response: {fault.detail}")

@@ -11,8 +11,8 @@ from typing import Final
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.request import Request
 from eve_proxy.wire.events import Framing, FramingKind
-from eve_proxy.wire.grammar import BLANK_LINE, TCHAR, TEXT, is_token
-from eve_proxy.wire.hop_by_hop import HOP_BY_HOP
+from eve_proxy.wire.grammar import CRLF, TEXT, is_token
+from eve_proxy.wire.hop_by_hop import HOP_BY_HOP, USUAL
 
 VIA: Final = b"1.1 eve"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -22,6 +22,8 @@ LAST_CHUNK: Final = b"0\r\n\r\n"
 _USUALLY_WITH_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
 # What delimits and routes a message is written from values of ours, once.
 _OURS: Final = HOP_BY_HOP | frozenset((b"content-length", b"host"))
+# Only to save time: most names are spelt like this, and need no look.
+_SOUND: Final = frozenset([name for name in USUAL if name.lower() not in _OURS])
 
 Pairs = Sequence[tuple[bytes, bytes]]
 
@@ -33,11 +35,11 @@ def request_head(request: Request, *, framing_length: int | None, via: bytes = V
     :param via: our member of ``Via``, sent after those that came with the request.
     :raises ValueError: a name or value that would break the head, or a field that only we may write.
     """
-    own: list[tuple[bytes, bytes]] = [(b"Via", via)]
+    own = [b"Via: " + via]
     if framing_length is not None:
-        own.append((b"Content-Length", b"%d" % framing_length))
+        own.append(b"Content-Length: %d" % framing_length)
     elif request.method in _USUALLY_WITH_BODY:
-        own.append((b"Content-Length", b"0"))
+        own.append(b"Content-Length: 0")
     return _request(request, own)
 
 
@@ -46,7 +48,7 @@ def websocket_head(request: Request, *, via: bytes = VIA) -> bytes:
 
     :raises ValueError: as ``request_head``.
     """
-    return _request(request, [(b"Via", via), (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")])
+    return _request(request, [b"Via: " + via, b"Connection: Upgrade", b"Upgrade: websocket"])
 
 
 def response_head(
@@ -69,20 +71,20 @@ def response_head(
     :param via: None for an answer of our own.
     :raises ValueError: as ``request_head``, or the framing does not fit.
     """
-    own: list[tuple[bytes, bytes]] = [] if via is None else [(b"Via", via)]
-    own += extra
+    own = [] if via is None else [b"Via: " + via]
+    own += [_line(name, value) for name, value in extra]
     if framing.length is not None:
-        own.append((b"Content-Length", b"%d" % framing.length))
+        own.append(b"Content-Length: %d" % framing.length)
     elif framing.kind is FramingKind.CHUNKED:
         if version == "1.0":
             raise ValueError("HTTP/1.0 has no chunked coding")
-        own.append((b"Transfer-Encoding", b"chunked"))
+        own.append(b"Transfer-Encoding: chunked")
     elif framing.kind is FramingKind.CLOSE and keep_alive:
         raise ValueError("a body that ends with the connection cannot keep it alive")
     if not keep_alive:
-        own.append((b"Connection", b"close"))
+        own.append(b"Connection: close")
     elif version == "1.0":
-        own.append((b"Connection", b"keep-alive"))
+        own.append(b"Connection: keep-alive")
     return _response(status, reason, headers, own)
 
 
@@ -91,7 +93,7 @@ def informational_head(status: int, reason: bytes, headers: Headers, *, via: byt
 
     :raises ValueError: as ``request_head``.
     """
-    return _response(status, reason, headers, [(b"Via", via)])
+    return _response(status, reason, headers, [b"Via: " + via])
 
 
 def connect_response_head(*, extra: Pairs = ()) -> bytes:
@@ -99,7 +101,7 @@ def connect_response_head(*, extra: Pairs = ()) -> bytes:
 
     :raises ValueError: as ``request_head``.
     """
-    return _response(200, b"Connection established", Headers(), list(extra))
+    return _response(200, b"Connection established", Headers(), [_line(name, value) for name, value in extra])
 
 
 def switching_protocols_head(headers: Headers, *, extra: Pairs = (), via: bytes = VIA) -> bytes:
@@ -108,7 +110,8 @@ def switching_protocols_head(headers: Headers, *, extra: Pairs = (), via: bytes 
     :param headers: of the upstream's 101.
     :raises ValueError: as ``request_head``.
     """
-    own = [(b"Via", via), *extra, (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+    extra_lines = [_line(name, value) for name, value in extra]
+    own = [b"Via: " + via, *extra_lines, b"Connection: Upgrade", b"Upgrade: websocket"]
     return _response(101, b"Switching Protocols", headers, own)
 
 
@@ -122,39 +125,46 @@ def last_chunk(trailers: Headers) -> bytes:
 
     :raises ValueError: as ``request_head``.
     """
-    return _head([b"0"], trailers, ()) if trailers.fields else LAST_CHUNK
+    return _head([b"0"], trailers, []) if trailers.fields else LAST_CHUNK
 
 
-def _request(request: Request, own: Pairs) -> bytes:
+def _request(request: Request, own: list[bytes]) -> bytes:
     method = request.method.encode("ascii", "replace")
     target = request.target
-    if request.is_connect:
+    if method == b"CONNECT":
         raise ValueError("CONNECT is answered here, never sent on")
     # Control characters are found in the finished head; a blank would split this line differently.
     if not is_token(method) or not target or b" " in target or b"\t" in target:
         raise ValueError("a method or target that does not fit into a request line")
     host = request.authority.host_header(request.scheme).encode("ascii")
-    return _head([b"%b %b HTTP/1.1" % (method, target), b"Host: " + host], request.headers, own)
+    return _head([method + b" " + target + b" HTTP/1.1", b"Host: " + host], request.headers, own)
 
 
-def _response(status: int, reason: bytes, headers: Headers, own: Pairs) -> bytes:
+def _response(status: int, reason: bytes, headers: Headers, own: list[bytes]) -> bytes:
     if not 100 <= status <= 599:
         raise ValueError("a status outside 100 to 599")
     return _head([b"HTTP/1.1 %d %b" % (status, reason)], headers, own)
 
 
-def _head(lines: list[bytes], headers: Headers, own: Pairs) -> bytes:
-    names = [name for _, name, _ in headers.fields]
-    names += [name for name, _ in own]
-    if not all(names) or b"".join(names).translate(None, TCHAR):
+def _line(name: bytes, value: bytes) -> bytes:
+    """A field of ours, whose name the caller chose."""
+    if not is_token(name):
         raise ValueError("a field name is empty or not a token")
+    return name + b": " + value
+
+
+def _head(lines: list[bytes], headers: Headers, own: list[bytes]) -> bytes:
     for lower, name, value in headers.fields:
-        if lower in _OURS:
-            raise ValueError("a field that only the serialiser may write")
-        lines.append(b"%b: %b" % (name, value))
-    lines += [b"%b: %b" % pair for pair in own]
-    head = b"\r\n".join(lines) + BLANK_LINE
-    # Each line has brought one CRLF, and the blank line another; whatever else is not text came out of a value.
-    if len(head.translate(None, TEXT)) != 2 * len(lines) + 2:
+        if name not in _SOUND:
+            if not is_token(name):
+                raise ValueError("a field name is empty or not a token")
+            if lower in _OURS:
+                raise ValueError("a field that only the serialiser may write")
+        lines.append(name + b": " + value)
+    lines += own
+    # Each line but the empty one at the end brings one CRLF; whatever else is not text came out of a value.
+    lines += (b"", b"")
+    head = CRLF.join(lines)
+    if len(head.translate(None, TEXT)) != 2 * len(lines) - 2:
         raise ValueError("a control character in a field value, a target or a reason")
     return head

@@ -31,9 +31,9 @@ def test_a_head_byte_by_byte() -> None:
     *all_but_last, last = b"A\r\nB: c\r\n\r\n"
     for count, byte in enumerate(all_but_last, 1):
         assert buffer.take(bytes([byte])) is None
-        assert len(buffer) == count
+        assert len(buffer.pending) == count
     assert buffer.take(bytes([last]) + b"body") == (b"A\r\nB: c\r\n", b"body")
-    assert len(buffer) == 0
+    assert len(buffer.pending) == 0
 
 
 @pytest.mark.parametrize("pieces", [(b"\r\n\r\nA\r\n\r\n",), (b"\r", b"\n\r", b"\nA\r\n\r\n"), (b"\r\n", b"A\r\n\r\n")])
@@ -49,7 +49,7 @@ def test_a_skipped_blank_line_is_not_a_started_head() -> None:
     """After a stray CRLF the connection is still idle."""
     buffer = HeadBuffer(2)
     assert buffer.take(b"\r\n") is None
-    assert len(buffer) == 0
+    assert len(buffer.pending) == 0
 
 
 def test_too_many_blank_lines() -> None:
@@ -92,3 +92,13 @@ def test_head_bound(end: bytes) -> None:
     too_big = start.ljust(HEAD_LIMIT + 1 - len(end), b"b") + end
     assert fault(HeadBuffer(), too_big) == ("head-too-large", 431)
     assert fault(HeadBuffer(), too_big[:100], too_big[100:]) == ("head-too-large", 431)
+
+
+def test_each_head_may_have_its_blank_lines() -> None:
+    """A client that ends every body with an extra CRLF is served for as long as it likes."""
+    buffer = HeadBuffer(2)
+    for _ in range(3):
+        assert buffer.take(b"\r\n") is None
+        assert buffer.take(b"A\r\n\r\n") == (b"A\r\n", b"")
+        assert buffer.take(b"\r\n\r\nB\r\n\r\n") == (b"B\r\n", b"")
+    assert fault(buffer, b"\r\n\r\n\r\n") == ("not-http", 400)

@@ -100,6 +100,7 @@ def test_what_stays_behind() -> None:
 def test_connection_authentication(field: str) -> None:
     """A connection that authenticates as a whole is marked."""
     assert parse("HTTP/1.1 401 x", "WWW-Authenticate: Basic realm=a", field).connection_auth
+    assert parse("HTTP/1.1 401 x", field).connection_auth
     assert not parse("HTTP/1.1 401 x", "WWW-Authenticate: Basic realm=a").connection_auth
 
 
