@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from functools import partial
+
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from eve_proxy.enforcement import answers, connect, forward
 from eve_proxy.enforcement.admin import Admin
 from eve_proxy.enforcement.gate import Gate
+from eve_proxy.governance.driving import Drive
 from eve_proxy.model.errors import Malformed
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.wire.events import Form, RequestHead
@@ -33,8 +35,7 @@ class Router:
             client.answer(_last_hop(head), keep=False)
             return
         enter = connect.enter if head.form is Form.AUTHORITY else forward.enter
-        running = Deferred.fromCoroutine(enter(self._gate, client, head))
-        running.addErrback(self._defect, client)
+        Drive(enter(self._gate, client, head), _served, partial(self._defect, client))
 
     def malformed(self, client: Downstream, error: Malformed) -> bytes:
         """The answer to bytes that are no request: counted and logged, never certified."""
@@ -49,10 +50,14 @@ class Router:
         message = "too many connections (EVE_PROXY_MAX_CONNECTIONS) or shutting down; try again later"
         return answers.text(503, message, [(b"Retry-After", b"1")])
 
-    def _defect(self, failure: Failure, client: Downstream) -> None:
+    def _defect(self, client: Downstream, failure: Failure) -> None:
         # An exception of our own after the decision: nothing may follow from it but a closed connection.
         self._log.failure("defect while enforcing a decision", failure=failure)
         client.broken(answers.text(503, "internal error; nothing was forwarded"))
+
+
+def _served(_: None) -> None:
+    """The entry point has answered, or passed the request on."""
 
 
 def _last_hop(head: RequestHead) -> bytes:

@@ -285,6 +285,137 @@ def test_race_never_starts_what_is_already_too_late() -> None:
     assert warned == []  # no "coroutine was never awaited" for each request that comes too late
 
 
+# One timer for all races of a reactor.
+
+
+def test_races_end_in_the_order_of_their_deadlines() -> None:
+    """A question with little time left does not wait for the deadline of one that came before it."""
+    clock = Clock()
+    run = race(clock)
+    said: list[tuple[str, float]] = []
+    for name, seconds in (("long", 5.0), ("short", 1.0), ("middle", 3.0), ("also middle", 3.0)):
+        run(deaf(), seconds).addErrback(lambda _, name=name: said.append((name, clock.seconds())))
+        assert len(clock.getDelayedCalls()) == 1
+    for _ in range(12):
+        clock.advance(0.5)
+    assert said == [("short", 1.0), ("middle", 3.0), ("also middle", 3.0), ("long", 5.0)]
+    assert clock.getDelayedCalls() == []
+
+
+def test_a_race_that_begins_later_ends_later() -> None:
+    """The timer of the first race does not cut the time of the second short, nor stretch it."""
+    clock = Clock()
+    run = race(clock)
+    first, second = outcome(run(deaf(), 2)), outcome(run(deaf(), 2))
+    clock.advance(1)
+    third = outcome(run(deaf(), 2))
+    clock.advance(1)
+    assert [len(said) for said in (first, second, third)] == [1, 1, 0]
+    clock.advance(0.999)
+    assert third == []
+    clock.advance(0.001)
+    assert [type(what) for what in third] == [DeadlineExceeded]
+
+
+def test_won_races_leave_one_timer_which_finds_nothing_to_do() -> None:
+    """A thousand answers in time cost one timer, and after it has rung, none."""
+    clock = Clock()
+    run = race(clock)
+    for _ in range(1000):
+        inner: Deferred[Any] = Deferred()
+        said = outcome(run(inner, 1))
+        inner.callback(ALLOW)
+        assert said == [ALLOW]
+    assert len(clock.getDelayedCalls()) == 1
+    clock.advance(1)
+    assert clock.getDelayedCalls() == []
+
+
+def test_an_answer_that_is_there_needs_no_timer_here_either() -> None:
+    """The embedded governor's synchronous verdict costs no timer."""
+
+    async def judge() -> str:
+        return ALLOW
+
+    clock = Clock()
+    clock.callLater = None  # type: ignore[assignment, method-assign]
+    run = race(clock)
+    assert outcome(run(succeed(ALLOW), 1)) == [ALLOW]
+    assert outcome(run(judge(), 1)) == [ALLOW]
+
+
+def test_a_race_that_begins_while_another_is_lost_has_a_timer() -> None:
+    """Whoever asks again from inside a refusal is held to the deadline as well."""
+    clock = Clock()
+    run = race(clock)
+    again: list[Any] = []
+    run(deaf(), 1).addErrback(lambda _: again.append(outcome(run(deaf(), 1))))
+    waiting = outcome(run(deaf(), 5))
+    clock.advance(1)
+    assert again == [[]]
+    clock.advance(1)
+    assert [type(what) for what in again[0]] == [DeadlineExceeded]
+    clock.advance(3)
+    assert [type(what) for what in waiting] == [DeadlineExceeded]
+
+
+def test_a_canceller_that_breaks_does_not_hold_up_the_other_races() -> None:
+    """A defect in one question's canceller leaves every other question its deadline."""
+
+    def broken(_: Deferred[Any]) -> None:
+        raise RuntimeError("broken canceller")
+
+    clock = Clock()
+    run = race(clock)
+    first = outcome(run(Deferred(broken), 1))
+    second, third = outcome(run(deaf(), 1)), outcome(run(deaf(), 2))
+    with pytest.raises(RuntimeError):
+        clock.advance(1)
+    clock.advance(0)
+    assert [type(what) for what in (*first, *second)] == [DeadlineExceeded, DeadlineExceeded]
+    clock.advance(1)
+    assert [type(what) for what in third] == [DeadlineExceeded]
+
+
+def test_a_finished_race_keeps_nothing_of_what_it_guarded() -> None:
+    """Until its turn comes the timer remembers that there was a race, and nothing else of the request."""
+    clock = Clock()
+    inner: Deferred[Any] = Deferred()
+    said = outcome(race(clock)(inner, 1))
+    inner.callback(ALLOW)
+    gone = weakref.ref(inner)
+    del inner
+    assert said == [ALLOW]
+    assert gone() is None
+
+
+@given(
+    moves=st.lists(
+        st.tuples(st.sampled_from(["begin", "win"]), st.integers(1, 9)) | st.integers(1, 5), min_size=1, max_size=30
+    )
+)
+def test_no_race_outlives_its_deadline_and_none_ends_before(moves: list[Any]) -> None:
+    """However races come and go, each one that nobody answers ends exactly at its own deadline."""
+    clock = Clock()
+    run = race(clock)
+    open_races: list[tuple[float, Deferred[Any], list[Any]]] = []
+    for move in moves:
+        if isinstance(move, int):
+            for _ in range(move):
+                clock.advance(1)
+                for due, _inner, said in open_races:
+                    assert bool(said) is (due <= clock.seconds())
+                open_races = [entry for entry in open_races if not entry[2]]
+        elif move[0] == "begin":
+            inner: Deferred[Any] = Deferred()
+            open_races.append((clock.seconds() + move[1], inner, outcome(run(inner, move[1]))))
+        elif open_races:
+            _, inner, said = open_races.pop(move[1] % len(open_races))
+            inner.callback(ALLOW)
+            assert said == [ALLOW]
+        assert len(clock.getDelayedCalls()) <= 1
+
+
 @given(
     make=st.sampled_from([Deferred, answering_canceller, deaf]),
     events=st.lists(st.sampled_from(["answer", "fail", "cancel"]) | st.floats(0.01, 0.6), min_size=1, max_size=6),
