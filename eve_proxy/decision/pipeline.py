@@ -25,7 +25,7 @@ from eve_proxy.interfaces import (
     Race,
 )
 from eve_proxy.model.authority import IPAddress
-from eve_proxy.model.certificate import DecisionCertificate
+from eve_proxy.model.certificate import DecisionCertificate, Draft
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.errors import (
     BodyInterrupted,
@@ -96,15 +96,11 @@ class Pipeline:
                 leaving, record = fulfil(exchange, verdict.obligations)
             except (NotUnderstood, UnicodeError):
                 verdict = replace(verdict, outcome=Outcome.BLOCK, obligations=(), reason="modification not understood")
-        decision = await self._record(exchange, verdict, watch.elapsed, record=record)
-        certificate = decision.certificate
-        if PERMITS[decision.verdict.outcome] is not True or certificate is None:
-            return decision
-        if not DIALS[exchange.route]:
-            return decision
-        if leaving is not exchange:
-            decision = replace(decision, exchange=leaving)
-        return await self._locate(decision, watch.elapsed, certificate)
+        draft = self._draft(exchange, verdict, watch.elapsed, record=record)
+        verdict, certificate = await self._record(draft, verdict)
+        if certificate is None or PERMITS[verdict.outcome] is not True or not DIALS[exchange.route]:
+            return Decision(exchange=exchange, verdict=verdict, certificate=certificate)
+        return await self._locate(leaving, verdict, certificate, watch)
 
     async def refuse(
         self,
@@ -124,16 +120,16 @@ class Pipeline:
         """
         if PERMITS[verdict.outcome] is not False:
             verdict = failure("a refusal that does not refuse")
-        if parent is None:
-            return await self._record(exchange, verdict, latency, record=record)
-        return await self._record(
+        draft = self._draft(
             exchange,
             verdict,
             latency,
-            certificate_id=f"cert_{self.entropy.hex(8)}",
-            parent=parent.certificate_id,
+            certificate_id=None if parent is None else f"cert_{self.entropy.hex(8)}",
+            parent=None if parent is None else parent.certificate_id,
             record=record,
         )
+        verdict, certificate = await self._record(draft, verdict)
+        return Decision(exchange=exchange, verdict=verdict, certificate=certificate)
 
     async def _judge(
         self, exchange: Exchange, source: IBodySource | None, watch: Stopwatch
@@ -146,15 +142,17 @@ class Pipeline:
             if source is not None:
                 watch.pause()
                 try:
-                    exchange = exchange.with_body(await source.read())
+                    body = await source.read()
                 finally:
                     watch.resume()
-                exchange = await self._decoded(exchange, watch)
+                exchange = exchange.with_body(body)
+                if body.size:
+                    exchange = await self._decoded(exchange, watch)
             verdict = _first_refusal(self.body_filters, exchange)
             if verdict is not None:
                 return exchange, verdict
-            watch.check()
-            verdict = _from_governor(await self.race(self.governor.evaluate(exchange), watch.remaining))
+            left = watch.check()
+            verdict = _from_governor(await self.race(self.governor.evaluate(exchange), left))
             # A refusal stays one however late it is; an allow is accepted in time or not at all.
             if PERMITS[verdict.outcome] is not False:
                 watch.check()
@@ -194,11 +192,12 @@ class Pipeline:
         if body.size <= INLINE_BYTES:
             content = decode_content(body.content, encodings, self.max_content)
         else:
+            left = None if watch is None else watch.check()
             decoding = self.offload(decode_content, body.content, encodings, self.max_content)
-            content = await (decoding if watch is None else self.race(decoding, watch.remaining))
+            content = await (decoding if left is None else self.race(decoding, left))
         return exchange.with_body(replace(body, content=content))
 
-    async def _record(
+    def _draft(
         self,
         exchange: Exchange,
         verdict: Verdict,
@@ -207,8 +206,8 @@ class Pipeline:
         certificate_id: str | None = None,
         parent: str | None = None,
         record: dict[str, Any] | None = None,
-    ) -> Decision:
-        draft = draft_of(
+    ) -> Draft:
+        return draft_of(
             exchange,
             verdict,
             latency=latency,
@@ -217,37 +216,45 @@ class Pipeline:
             parent=parent,
             record=record,
         )
-        try:
-            certificate = await self.sink.record(draft)
-        except SigningFailed:
-            return Decision(exchange=exchange, verdict=failure("signing failed"), certificate=None)
-        except JournalUnavailable as error:
-            return Decision(exchange=exchange, verdict=failure(str(error)), certificate=error.certificate)
-        except Exception as error:  # noqa: BLE001  law 2: an undisclosed failure of the sink must not permit either
-            reason = f"journal failed: {type(error).__name__}"
-            return Decision(exchange=exchange, verdict=failure(reason), certificate=None)
-        return Decision(exchange=exchange, verdict=verdict, certificate=certificate)
 
-    async def _locate(self, decision: Decision, latency: float, certificate: DecisionCertificate) -> Decision:
+    async def _record(self, draft: Draft, verdict: Verdict) -> tuple[Verdict, DecisionCertificate | None]:
+        """Write ``verdict`` down: what it then is, and its certificate. Without a record it is a failure."""
+        try:
+            return verdict, await self.sink.record(draft)
+        except SigningFailed:
+            return failure("signing failed"), None
+        except JournalUnavailable as error:
+            return failure(str(error)), error.certificate
+        except Exception as error:  # noqa: BLE001  law 2: an undisclosed failure of the sink must not permit either
+            return failure(f"journal failed: {type(error).__name__}"), None
+
+    async def _locate(
+        self, exchange: Exchange, verdict: Verdict, certificate: DecisionCertificate, watch: Stopwatch
+    ) -> Decision:
         """Resolve, judge every address, permit. Only after the allow is in the journal: a DNS query is egress."""
-        exchange = decision.exchange
         authority = exchange.request.authority
         addresses: tuple[IPAddress, ...]
         if authority.address is not None:
             addresses = (authority.address,)
         else:
+            watch.pause()  # a lookup is upstream's time, not ours
             try:
                 addresses = await self.resolver.resolve(authority.host)
             except ResolveFailed as error:
-                return replace(decision, failure=str(error))
+                return Decision(exchange=exchange, verdict=verdict, certificate=certificate, failure=str(error))
         refusal = self._refused_address(addresses, authority.port)
         if refusal is not None:
-            second = f"cert_{self.entropy.hex(8)}"
-            return await self._record(
-                exchange, refusal, latency, certificate_id=second, parent=certificate.certificate_id
+            draft = self._draft(
+                exchange,
+                refusal,
+                watch.elapsed,
+                certificate_id=f"cert_{self.entropy.hex(8)}",
+                parent=certificate.draft.certificate_id,
             )
-        permit = permit_for(exchange, decision.verdict, certificate, addresses)
-        return Decision(exchange=exchange, verdict=decision.verdict, certificate=certificate, permit=permit)
+            refusal, second = await self._record(draft, refusal)
+            return Decision(exchange=exchange, verdict=refusal, certificate=second)
+        permit = permit_for(exchange, verdict, certificate, addresses)
+        return Decision(exchange=exchange, verdict=verdict, certificate=certificate, permit=permit)
 
     def _refused_address(self, addresses: tuple[IPAddress, ...], port: int) -> Verdict | None:
         if not addresses:
@@ -261,9 +268,12 @@ class Pipeline:
 
 def _first_refusal(filters: Sequence[IPreFilter], exchange: Exchange) -> Verdict | None:
     for prefilter in filters:
-        verdict = _refusal(prefilter, exchange)
+        try:
+            verdict = prefilter.examine(exchange)
+        except Exception as error:
+            raise JudgingFailed(f"pre-filter {prefilter.name} failed: {type(error).__name__}") from error
         if verdict is not None:
-            return verdict
+            return _refusal(prefilter, verdict)
     return None
 
 
@@ -271,7 +281,7 @@ def _any_refusal(filters: Sequence[IPreFilter], exchange: Exchange) -> Verdict |
     """As ``_first_refusal``, but a filter that fails does not silence the ones behind it."""
     for prefilter in filters:
         try:
-            verdict = _refusal(prefilter, exchange)
+            verdict = _first_refusal((prefilter,), exchange)
         except JudgingFailed:
             continue
         if verdict is not None:
@@ -279,12 +289,8 @@ def _any_refusal(filters: Sequence[IPreFilter], exchange: Exchange) -> Verdict |
     return None
 
 
-def _refusal(prefilter: IPreFilter, exchange: Exchange) -> Verdict | None:
-    try:
-        verdict = prefilter.examine(exchange)
-    except Exception as error:
-        raise JudgingFailed(f"pre-filter {prefilter.name} failed: {type(error).__name__}") from error
-    if verdict is not None and (not isinstance(verdict, Verdict) or verdict.outcome is not Outcome.BLOCK):
+def _refusal(prefilter: IPreFilter, verdict: object) -> Verdict:
+    if not isinstance(verdict, Verdict) or verdict.outcome is not Outcome.BLOCK:
         raise JudgingFailed(f"pre-filter {prefilter.name} answered something else than a refusal")
     return verdict
 

@@ -13,42 +13,42 @@ class Stopwatch:
     :param limit: EVE_PROXY_ENFORCE_TIMEOUT, seconds.
     """
 
-    __slots__ = ("_clock", "_limit", "_spent", "_started")
+    __slots__ = ("_due", "_limit", "_now", "_paused", "_started")
 
     def __init__(self, clock: IClock, limit: float) -> None:
-        self._clock = clock
         self._limit = limit
-        self._spent = 0.0
-        self._started: float | None = clock.monotonic()
+        self._now = clock.monotonic
+        self._started = self._now()
+        self._due = self._started + limit
+        self._paused: float | None = None
 
     @property
     def elapsed(self) -> float:
         """Seconds of judging so far."""
-        if self._started is None:
-            return self._spent
-        return self._spent + self._clock.monotonic() - self._started
-
-    @property
-    def remaining(self) -> float:
-        """Seconds left; zero or less once the deadline has passed."""
-        return self._limit - self.elapsed
+        return (self._now() if self._paused is None else self._paused) - self._started
 
     def pause(self) -> None:
         """Stand still."""
-        self._spent = self.elapsed
-        self._started = None
+        self._paused = self._now()
 
     def resume(self) -> None:
-        """Go on."""
-        self._started = self._clock.monotonic()
+        """Go on: the beginning and the deadline move by as much as it stood still."""
+        paused, self._paused = self._paused, None
+        if paused is not None:
+            stood = self._now() - paused
+            self._started += stood
+            self._due += stood
 
-    def check(self) -> None:
-        """Compare the clock with the deadline, whatever timers did or did not fire.
+    def check(self) -> float:
+        """Compare the clock with the deadline, whatever timers did or did not fire. Not while it stands still.
 
+        :returns: seconds left, more than zero.
         :raises DeadlineExceeded: it is too late to accept anything that permits.
         """
-        if self.remaining <= 0:
+        left = self._due - self._now()
+        if left <= 0:
             raise DeadlineExceeded(deadline_text(self._limit))
+        return left
 
 
 def deadline_text(limit: float) -> str:

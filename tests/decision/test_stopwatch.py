@@ -15,7 +15,7 @@ def test_it_runs_from_the_start() -> None:
     watch = Stopwatch(clock, 2.0)
     clock.advance(0.5)
     assert watch.elapsed == pytest.approx(0.5)
-    assert watch.remaining == pytest.approx(1.5)
+    assert watch.check() == pytest.approx(1.5)
 
 
 def test_it_stands_still_while_the_body_arrives() -> None:
@@ -29,7 +29,7 @@ def test_it_stands_still_while_the_body_arrives() -> None:
     watch.resume()
     clock.advance(0.25)
     assert watch.elapsed == pytest.approx(0.75)
-    watch.check()
+    assert watch.check() == pytest.approx(1.25)
 
 
 def test_time_before_and_after_a_pause_adds_up() -> None:
