@@ -38,7 +38,7 @@ class Breaker:
     :param jitter: a number in [0, 1), different at each call.
     """
 
-    __slots__ = ("_consecutive", "_epoch", "_errors", "_jitter", "_monotonic", "_probe", "_state", "_threshold", "_until", "_window")  # fmt: skip  # noqa: E501
+    __slots__ = ("_consecutive", "_epoch", "_errors", "_jitter", "_monotonic", "_probe", "_spotless", "_state", "_threshold", "_until", "_window")  # fmt: skip  # noqa: E501
 
     def __init__(self, threshold: int, monotonic: Callable[[], float], jitter: Callable[[], float]) -> None:
         if threshold < 0:
@@ -53,6 +53,7 @@ class Breaker:
         self._errors = 0
         self._until = 0.0
         self._probe = False
+        self._spotless = False  # closed, and a full window without an error
 
     @property
     def state(self) -> State:
@@ -83,6 +84,8 @@ class Breaker:
 
     def answered(self, ticket: int) -> None:
         """A well-formed answer, whatever it decided."""
+        if self._spotless and ticket == self._epoch:
+            return  # one more success behind twenty changes nothing
         self._end(ticket, error=False, transport=False)
 
     def upset(self, ticket: int) -> None:
@@ -112,6 +115,7 @@ class Breaker:
             self._errors -= self._window[0]
         self._window.append(error)
         self._errors += error
+        self._spotless = not self._errors and not transport and len(self._window) == WINDOW
         if not error:
             return  # an answer never opens it, even when it completes a window full of errors
         if self._consecutive >= self._threshold or (len(self._window) == WINDOW and 2 * self._errors >= WINDOW):
@@ -120,7 +124,7 @@ class Breaker:
     def _enter(self, state: State) -> None:
         self._state = state
         self._epoch += 1
-        self._probe = False
+        self._probe = self._spotless = False
         self._consecutive = self._errors = 0
         self._window.clear()
         if state is State.OPEN:

@@ -21,7 +21,7 @@ from eve_proxy.model.certificate import LogLink
 from eve_proxy.model.errors import GovernorMisbehaved
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.headers import Headers
-from eve_proxy.model.text import clean
+from eve_proxy.model.text import clean, readable
 from eve_proxy.model.verdict import Modification, Outcome, PolicyRef, Verdict
 
 EVALUATE: Final = "/v1/decisions/evaluate"
@@ -66,8 +66,8 @@ def encode(exchange: Exchange, *, timestamp: str, policy_set: str, redactor: Red
                 "scheme": request.scheme,
                 "host": authority.host,
                 "port": authority.port,
-                "path": None if request.is_connect else _readable(redactor.target(request.target)),
-                "headers": _header_pairs(redactor.fields(request.headers)),
+                "path": None if request.is_connect else readable(redactor.target(request.target)),
+                "headers": redactor.fields(request.headers),
                 "body": said,
                 "body_encoding": encoding,
                 "body_bytes": size,
@@ -123,9 +123,9 @@ def _verdict(answer: dict[str, Any], name: str, policy_set: str, allow_modify: b
     violations = objects(answer, "policy_violations")
     modifications = objects(answer, "modifications")
     pillar, vector = pillar_and_vector(decision, violations)
-    reason = text(decision, "reason") or next(
-        (description for violation in violations if (description := text(violation, "description"))), None
-    )
+    reason = text(decision, "reason")
+    if not reason and violations:
+        reason = next((said for violation in violations if (said := text(violation, "description"))), None)
     audit = answer.get("audit")
     if audit is not None and not isinstance(audit, dict):
         raise NotTheContract
@@ -181,7 +181,7 @@ def _strict_json(body: bytes) -> Any:
     if len(body) > MAX_ANSWER:
         raise GovernorMisbehaved("governance answer too large")
     try:
-        answer = _DECODER.decode(body.decode())
+        answer = _as_we_spell_it(body) or _DECODER.decode(body.decode())
         nested = body.count(b"[") + body.count(b"{")
         if nested <= _DEEPEST or not _deeper_than(answer, _DEEPEST):
             return answer
@@ -189,6 +189,18 @@ def _strict_json(body: bytes) -> Any:
     except (ValueError, RecursionError):
         pass
     raise GovernorMisbehaved("governance answer is not strict JSON")
+
+
+def _as_we_spell_it(body: bytes) -> Any:
+    """The value, if ``body`` is exactly how orjson writes it, else None.
+
+    orjson is fast but silently takes the last of two equal names; what it then writes is shorter than what it read.
+    """
+    try:
+        answer = orjson.loads(body)
+        return answer if orjson.dumps(answer) == body else None
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -202,8 +214,8 @@ def _no_constant(_name: str) -> None:
     raise ValueError
 
 
-# One decoder for all answers (``json.loads`` builds a new one per call). orjson is faster but silently takes the last
-# of two equal names, and two readers of one answer must never see two decisions.
+# One decoder for all answers (``json.loads`` builds a new one per call), for those with spaces or escapes of their own.
+# Two readers of one answer must never see two decisions.
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
@@ -220,18 +232,3 @@ def _deeper_than(value: Any, bound: int) -> bool:
             return False
         level = below
     return any(isinstance(item, dict | list) for item in level)
-
-
-def _header_pairs(fields: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    try:
-        return [(name.decode(), value.decode()) for name, value in fields]
-    except UnicodeDecodeError:
-        return [(_readable(name), _readable(value)) for name, value in fields]
-
-
-def _readable(value: bytes) -> str:
-    """Text for JSON: UTF-8 where it is (the detectors want the characters), else one character per byte."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")

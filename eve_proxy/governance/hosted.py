@@ -82,13 +82,34 @@ class HostedGovernor:
         :raises GovernorUnavailable: the breaker is open, or the service could not be reached.
         :raises GovernorMisbehaved: it answered something that is not a verdict on this exchange.
         """
-        if not self._slots.take():
-            self._breaker.check()  # nobody queues before a closed door
-            await self._slots.wait()
+        slots, breaker, clock = self._slots, self._breaker, self._clock
+        if not slots.take():
+            breaker.check()  # nobody queues before a closed door
+            await slots.wait()
         try:
-            return await self._ask(exchange)
+            ticket, asked_at = breaker.admit(), clock.monotonic()
+            # How the call ends for the breaker. A failure of ours before anything was sent says nothing of the service.
+            end = breaker.abandoned
+            try:
+                question = self._question(exchange)
+                end = breaker.unreachable
+                answer = await self._transport.call(self._path, self._headers, question)
+                end = breaker.upset
+                verdict = self._verdict(exchange, answer)
+                end = breaker.answered
+                return verdict
+            except CancelledError:
+                if clock.monotonic() - asked_at < self._patience:
+                    end = breaker.abandoned
+                raise
+            except GovernorMisbehaved as error:
+                end = breaker.upset
+                self._remember(error)
+                raise
+            finally:
+                end(ticket)
         finally:
-            self._slots.release()
+            slots.release()
 
     @property
     def retry_after(self) -> float | None:
@@ -119,44 +140,28 @@ class HostedGovernor:
         """
         return "governance breaker open" if self._breaker.state is State.OPEN else None
 
-    async def _ask(self, exchange: Exchange) -> Verdict:
-        breaker, clock = self._breaker, self._clock
-        ticket, asked_at = breaker.admit(), clock.monotonic()
-        # How the call ends for the breaker. A failure of ours before anything was sent says nothing about the service.
-        end = breaker.abandoned
-        try:
-            question = encode(
-                exchange,
-                timestamp=timestamp(clock.wall()),
-                policy_set=self._policy_set,
-                redactor=self._redactor,
-                log=self._chain_head(),
-            )
-            end = breaker.unreachable
-            status, headers, body = await self._transport.call(self._path, self._headers, question)
-            end = breaker.upset
-            verdict = decode(
-                status,
-                headers,
-                body,
-                request_id=exchange.id,
-                name=self.name,
-                policy_set=self._policy_set,
-                allow_modify=self._allow_modify,
-            )
-            end = breaker.answered
-            self._credential_refused, self._retry_at = False, None
-            return verdict
-        except CancelledError:
-            if clock.monotonic() - asked_at < self._patience:
-                end = breaker.abandoned
-            raise
-        except GovernorMisbehaved as error:
-            end = breaker.upset
-            self._remember(error)
-            raise
-        finally:
-            end(ticket)
+    def _question(self, exchange: Exchange) -> bytes:
+        return encode(
+            exchange,
+            timestamp=timestamp(self._clock.wall()),
+            policy_set=self._policy_set,
+            redactor=self._redactor,
+            log=self._chain_head(),
+        )
+
+    def _verdict(self, exchange: Exchange, answer: tuple[int, Headers, bytes]) -> Verdict:
+        status, headers, body = answer
+        verdict = decode(
+            status,
+            headers,
+            body,
+            request_id=exchange.id,
+            name=self.name,
+            policy_set=self._policy_set,
+            allow_modify=self._allow_modify,
+        )
+        self._credential_refused, self._retry_at = False, None
+        return verdict
 
     def _remember(self, error: GovernorMisbehaved) -> None:
         self._credential_refused = isinstance(error, CredentialRefused)

@@ -6,12 +6,13 @@ values stay equal, and nobody without the key can test a guess.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from eve_proxy.model.headers import Headers
+from eve_proxy.model.text import readable
+from eve_proxy.signing.mac import Mac
 
 # Redacted whatever the configuration says; EVE_PROXY_GOVERNANCE_REDACT_HEADERS adds to them.
 ALWAYS_HEADERS: Final = frozenset(("authorization", "proxy-authorization", "cookie", "x-api-key"))
@@ -30,27 +31,34 @@ class Redactor:
     :raises ValueError: a key that could be guessed.
     """
 
-    __slots__ = ("_headers", "_keyed", "_query")
+    __slots__ = ("_headers", "_mac", "_query")
 
     def __init__(
         self, key: bytes, headers: Iterable[str] = ALWAYS_HEADERS, query: Iterable[str] = DEFAULT_QUERY
     ) -> None:
         if len(key) < 16:
             raise ValueError("the redaction key needs at least 16 random bytes")
-        self._keyed = hmac.new(key, digestmod="sha256")
+        self._mac = Mac(key)
         self._headers = frozenset(name.lower().encode() for name in ALWAYS_HEADERS.union(headers))
         self._query = frozenset(name.lower().encode() for name in query)
 
     def value(self, value: bytes) -> bytes:
         """``hmac-`` + 64 hex digits that stand for ``value``."""
-        mac = self._keyed.copy()  # cheaper than keying anew
-        mac.update(value)
-        return b"hmac-" + mac.hexdigest().encode("ascii")
+        return b"hmac-" + self._mac.hexdigest(value).encode("ascii")
 
-    def fields(self, headers: Headers) -> list[tuple[bytes, bytes]]:
-        """``(lower-case name, value)`` pairs in order, credentials replaced."""
-        names = self._headers
-        return [(name, self.value(value) if name in names else value) for name, _, value in headers.fields]
+    def fields(self, headers: Headers) -> list[tuple[str, str]]:
+        """``(lower-case name, value)`` pairs in order, as text for JSON, credentials replaced."""
+        secret, hidden = self._headers, self.value
+        try:
+            return [
+                (name.decode(), (hidden(value) if name in secret else value).decode())
+                for name, _, value in headers.fields
+            ]
+        except UnicodeDecodeError:
+            return [
+                (readable(name), readable(hidden(value) if name in secret else value))
+                for name, _, value in headers.fields
+            ]
 
     def target(self, target: bytes) -> bytes:
         """``target`` with the values of credential parameters replaced; everything else byte for byte."""

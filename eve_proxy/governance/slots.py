@@ -48,8 +48,8 @@ class Slots:
     def release(self) -> None:
         """Give a slot back; the longest waiter gets it."""
         self._free += 1
-        if self._waking:
-            return  # a waiter finished inside the loop below, which goes on
+        if not self._waiting or self._waking:
+            return  # nobody waits, or a waiter finished inside the loop below, which goes on
         self._waking = True
         try:
             while self._free and self._waiting:

@@ -47,3 +47,11 @@ def clean(text: str, characters: int, *, escaped: int | None = None) -> str:
         kept.append(character)
     # Cutting inside a combining sequence can leave a string that is no longer NFC.
     return unicodedata.normalize("NFC", "".join(kept) + "\u2026")
+
+
+def readable(value: bytes) -> str:
+    """Text for JSON: UTF-8 where it is (the detectors want the characters), else one character per byte."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from typing import Any, Final
 
 import orjson
+
+from eve_proxy.signing.mac import Mac
 
 HMAC_SHA256: Final = "HMAC-SHA256"
 SHORTEST: Final = 32  # RFC 7518 section 3.2: a key of the hash's size or larger
@@ -25,7 +26,7 @@ class Secret:
     :ivar key_id: first 16 characters of base64url(HMAC-SHA256(secret, "eve key id/1")).
     """
 
-    __slots__ = ("_template", "key_id")
+    __slots__ = ("_mac", "key_id")
 
     algorithm: str = HMAC_SHA256
     key_id: str
@@ -40,19 +41,15 @@ class Secret:
             raise NotASecret("the signing secret is empty")
         if is_key_document(secret):
             raise NotASecret("the signing secret is a PEM or JWKS document; those are never HMAC secrets")
-        self._template = hmac.new(secret, digestmod=hashlib.sha256)
-        mac = self._template.copy()
-        mac.update(_KEY_ID_LABEL)
-        self.key_id = base64.urlsafe_b64encode(mac.digest())[:16].decode("ascii")
+        self._mac = Mac(secret)
+        self.key_id = base64.urlsafe_b64encode(self._mac.digest(_KEY_ID_LABEL))[:16].decode("ascii")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.key_id}>"
 
     def tag(self, content_hash: str) -> str:
         """``hmac-`` + hex over the ASCII bytes of ``content_hash``."""
-        mac = self._template.copy()
-        mac.update(content_hash.encode("ascii"))
-        return _TAG + mac.hexdigest()
+        return _TAG + self._mac.hexdigest(content_hash.encode("ascii"))
 
     def verify(self, content_hash: str, signature: str) -> bool:
         """Whether this secret made ``signature``; in constant time, and False for anything that is not ASCII."""

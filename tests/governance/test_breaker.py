@@ -210,3 +210,20 @@ def test_it_always_comes_back(steps: list[tuple[int, str]]) -> None:
     clock.advance(12)
     breaker.answered(breaker.admit())
     assert breaker.state is State.CLOSED
+
+
+@given(ends=st.lists(st.sampled_from(["answered", "answered", "answered", "upset", "unreachable"]), max_size=120))
+def test_long_quiet_times_are_not_forgotten(ends: list[str]) -> None:
+    """After any past, ten failures of twenty calls open it, and nine do not, however many answers came before."""
+    breaker, seen = Breaker(5, FakeClock().monotonic, lambda: 0.5), []
+    for end in ends:
+        if breaker.state is not State.CLOSED:
+            return
+        getattr(breaker, end)(breaker.admit())
+        seen.append(end)
+        recent, row = seen[-WINDOW:], seen[-5:]
+        opened = end != "answered" and (
+            (len(recent) == WINDOW and sum(one != "answered" for one in recent) * 2 >= WINDOW)
+            or row == ["unreachable"] * 5
+        )
+        assert (breaker.state is State.OPEN) is opened

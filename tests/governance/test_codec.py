@@ -409,3 +409,28 @@ def test_any_repeated_name_is_refused(data: st.DataObject) -> None:
     body = '{"decision":{"status":"ALLOWED"},"x":' + '{"a":[' * depth + twice + "]}" * depth + "}"
     with pytest.raises(GovernorMisbehaved, match="not strict JSON"):
         decided(body.encode())
+
+
+@given(JSON)
+def test_spaces_make_no_difference(said: Any) -> None:
+    """Two services that say the same are understood alike, whichever way they write JSON."""
+
+    def understood(body: bytes) -> Any:
+        try:
+            return decided(body)
+        except GovernorMisbehaved as error:
+            return str(error)
+
+    terse = json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode()
+    assert understood(terse) == understood(json.dumps(said, indent=1).encode())
+
+
+def test_a_repeated_name_is_refused_in_the_tersest_spelling() -> None:
+    """Two decisions in one answer are none, without a single space to give them away."""
+    one, two = b'{"status":"BLOCKED"}', b'{"status":"ALLOWED"}'
+    for body in (
+        b'{"decision":%b,"decision":%b}' % (one, two),
+        b'{"decision":{"status":"BLOCKED","status":"ALLOWED"}}',
+    ):
+        with pytest.raises(GovernorMisbehaved, match="strict JSON"):
+            decided(body)

@@ -151,7 +151,7 @@ def test_nothing_of_it_stays_in_memory() -> None:
         gone = weakref.ref(coroutine)
         drive = Drive(coroutine, lambda _: None, lambda _: None)
         waiting.callback(None)
-        del coroutine, drive, waiting
+        del coroutine, drive
         assert gone() is None
         assert gc.collect() == 0
     finally:

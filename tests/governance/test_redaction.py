@@ -31,19 +31,19 @@ def test_credential_headers_are_replaced_in_any_case(name: str) -> None:
     """No spelling of a credential header shows its value."""
     for spelled in (name, name.upper(), name.title()):
         fields = REDACTOR.fields(Headers.of([(b"Accept", b"*/*"), (spelled.encode(), b"s3cret")]))
-        assert fields == [(b"accept", b"*/*"), (name.encode(), mac(b"s3cret"))]
+        assert fields == [("accept", "*/*"), (name, mac(b"s3cret").decode())]
 
 
 def test_configured_headers_come_on_top_of_the_fixed_ones() -> None:
     """Naming one header of one's own does not uncover Authorization."""
     redactor = Redactor(KEY, headers=["x-mine"], query=[])
-    assert redactor.fields(Headers.of([(b"Authorization", b"a")])) == [(b"authorization", mac(b"a"))]
+    assert redactor.fields(Headers.of([(b"Authorization", b"a")])) == [("authorization", mac(b"a").decode())]
 
 
 def test_every_field_of_a_name_is_replaced() -> None:
     """A second Cookie field is as secret as the first."""
     fields = REDACTOR.fields(Headers.of([(b"Cookie", b"a=1"), (b"Cookie", b"b=2"), (b"Cookie", b"")]))
-    assert [value for _, value in fields] == [mac(b"a=1"), mac(b"b=2"), mac(b"")]
+    assert [value for _, value in fields] == [mac(value).decode() for value in (b"a=1", b"b=2", b"")]
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_credential_parameters_are_replaced(target: bytes, expected: bytes) -> N
 def test_equal_values_stay_comparable_within_one_process_only() -> None:
     """A governor can tell that two requests used one credential, and cannot carry that over to another process."""
     in_header = REDACTOR.fields(Headers.of([(b"x-api-key", b"abc")]))[0][1]
-    assert REDACTOR.target(b"/?key=abc") == b"/?key=" + in_header
-    assert Redactor(b"j" * 32).value(b"abc") != in_header
+    assert REDACTOR.target(b"/?key=abc") == b"/?key=" + in_header.encode()
+    assert Redactor(b"j" * 32).value(b"abc") != in_header.encode()
 
 
 def test_a_short_key_is_refused() -> None:

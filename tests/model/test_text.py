@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eve_proxy.model.text import clean, escaped_size
+from eve_proxy.model.text import clean, escaped_size, readable
 
 ANY = st.text(alphabet=st.characters(), max_size=400)
 
@@ -46,3 +46,10 @@ def test_clean_text_is_bounded_printable_and_stable(text: str, characters: int) 
 def test_examples(text: str, expected: str) -> None:
     """Line ends, terminal escapes, bidi tricks and surrogates never reach a log or a certificate."""
     assert clean(text, 200) == expected
+
+
+def test_readable_keeps_utf8_and_never_fails() -> None:
+    """A detector sees the characters a client sent, and a client cannot make the question fail with odd bytes."""
+    assert readable("prämie".encode()) == "prämie"
+    assert readable(b"pr\xe4mie") == "prämie"
+    assert readable(bytes(range(256))) == bytes(range(256)).decode("latin-1")
