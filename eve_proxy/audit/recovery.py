@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eve_proxy.audit.file import JournalFile, Opener
 from eve_proxy.model.certificate import GENESIS, LogLink
 from eve_proxy.model.errors import EveError
+from eve_proxy.model.lean import lean
 from eve_proxy.signing.journal_walk import LONGEST
 from eve_proxy.signing.spelling import Unacceptable, read_line
 from eve_proxy.signing.verification import Key, check_fields, check_hash
@@ -38,6 +39,7 @@ class Cut:
     sha256: str
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a journal stands after its last durable record.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eve_proxy.model.lean import lean
 
+
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """The bytes as received, and what they say.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from eve_proxy.model.lean import lean
 from eve_proxy.model.verdict import PolicyRef
 
 SCHEMA: Final = "eve.decision/1"
@@ -19,6 +20,7 @@ FIELDS: Final = (
 )  # fmt: skip
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestDigest:
     """What was decided: digests, never content. None where unknown."""
@@ -46,6 +48,7 @@ class RequestDigest:
         }
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLink:
     """A record's place in its journal: the journal's id, number from 0, hash of the record before."""
@@ -59,6 +62,7 @@ class LogLink:
         return {"id": self.id, "seq": self.seq, "prev": self.prev}
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A certificate before it has a place in the journal and a signature.
@@ -89,6 +93,7 @@ class Draft:
     record: dict[str, Any] | None = None
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionCertificate:
     """A sealed draft.

@@ -9,6 +9,7 @@ from eve_proxy.model.authority import Authority, IPAddress
 from eve_proxy.model.certificate import DecisionCertificate
 from eve_proxy.model.errors import PermitSpent
 from eve_proxy.model.exchange import Exchange
+from eve_proxy.model.lean import lean
 from eve_proxy.model.verdict import Verdict
 
 
@@ -38,6 +39,7 @@ class Ticket:
         self._taken = True
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
     """Leave to connect to these addresses and to nothing else (law 3). Made only by ``decision/permits.py``.
@@ -53,6 +55,7 @@ class Permit:
     ticket: Ticket
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What the pipeline answers.

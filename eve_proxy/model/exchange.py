@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from eve_proxy.model.body import Body
+from eve_proxy.model.lean import lean
 from eve_proxy.model.request import Request
 
 EGRESS_CALLER = "sidecar.forward_proxy.egress"
@@ -31,6 +32,7 @@ class Coverage(Enum):
     NONE = "none"
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """What the pipeline judges.

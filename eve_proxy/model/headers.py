@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from eve_proxy.model.lean import lean
+
 # (name in lower case, name as received, value without surrounding whitespace)
 Field: TypeAlias = tuple[bytes, bytes, bytes]
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headers:
     """The fields in the order received. Scans are linear: a head has at most 128 fields."""

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from eve_proxy.model.authority import Authority
 from eve_proxy.model.headers import Headers
+from eve_proxy.model.lean import lean
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One request.

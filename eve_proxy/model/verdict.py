@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from eve_proxy.model.lean import lean
+
 FAIL_SHUT_PILLAR: Final = "114"
 LOCAL: Final = "local"
 
@@ -47,6 +49,7 @@ class Modification:
     value: str
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """One judge's answer.

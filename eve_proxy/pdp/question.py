@@ -13,6 +13,7 @@ from eve_proxy.model.authority import parse_host
 from eve_proxy.model.errors import InvalidAuthority
 from eve_proxy.model.exchange import Exchange, Route
 from eve_proxy.model.headers import Headers
+from eve_proxy.model.lean import lean
 
 _MOST_FIELDS: Final = 256
 _ROUTES: Final = {route.value: route for route in Route}
@@ -22,6 +23,7 @@ class BadQuestion(ValueError):
     """The question does not keep the contract (400). The message says which member and what was expected."""
 
 
+@lean
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """A proposed egress.
