@@ -50,15 +50,17 @@ class _Entry:
     """A line on its way to the disk.
 
     :ivar waiter: who is told; None on the journal's own records and after a refusal.
+    :ivar next: the place behind this line, for the record after it.
     :ivar due: when waiting ends, on the monotonic clock.
     :ivar late: the waiter was refused while the line was being written.
     :ivar voids: the certificate that this ``void`` record names.
     """
 
-    __slots__ = ("certificate", "due", "late", "voids", "waiter")
+    __slots__ = ("certificate", "due", "late", "next", "voids", "waiter")
 
     def __init__(self, certificate: DecisionCertificate, waiter: Deferred[DecisionCertificate] | None, due: float):
         self.certificate = certificate
+        self.next = link_after(certificate)
         self.waiter = waiter
         self.due = due
         self.late = False
@@ -192,8 +194,7 @@ class Journal:
 
     def _append(self, entry: _Entry) -> None:
         self._queue.append(entry)
-        head = self._head
-        self._head = LogLink(id=head.id, seq=head.seq + 1, prev=entry.certificate.content_hash)
+        self._head = entry.next
 
     def _hand_over(self) -> None:
         """Commit now, or in a crowd, once the others of this reactor turn are here too."""
@@ -220,8 +221,8 @@ class Journal:
 
     def _landed(self, _: None) -> None:
         batch, self._inflight = self._inflight or [], None
-        last = batch[-1].certificate
-        self._place = Place(offset=self._place.offset + self._inflight_size, last=last.line, next=link_after(last))
+        last = batch[-1]
+        self._place = Place(offset=self._place.offset + self._inflight_size, last=last.certificate.line, next=last.next)
         if self._problem is not None:
             self._heal()
         if self._queue:
@@ -279,7 +280,7 @@ class Journal:
         withdrawn, self._queue = self._queue, []
         inflight = self._inflight or []
         # The next record, should there be one, follows what the stalled commit may yet write.
-        self._head = link_after(inflight[-1].certificate) if inflight else self._place.next
+        self._head = inflight[-1].next if inflight else self._place.next
         self._trouble(self._slow)
         for entry in inflight:
             entry.late = entry.late or entry.waiter is not None

@@ -28,22 +28,23 @@ def draft_of(
     :param certificate_id: another id than the exchange's, for a second certificate of one exchange.
     """
     milliseconds = round(latency * 1000.0, 3)
+    pillar, vector, reference = verdict.pillar, verdict.vector, verdict.decision_ref
     return Draft(
         certificate_id=certificate_id or exchange.id,
-        verdict=verdict.outcome.value,
+        verdict=verdict.outcome._value_,  # plain attributes; an enum's ``value`` is a function in Python
         reason=clean(verdict.reason, 200),
-        matched_pillar=_short(verdict.pillar),
-        matched_vector=_short(verdict.vector),
+        matched_pillar=None if pillar is None else clean(pillar, 32),
+        matched_vector=None if vector is None else clean(vector, 32),
         caller=exchange.caller,
         org_id=exchange.org_id,
         latency_ms=int(milliseconds) if milliseconds.is_integer() else milliseconds,
         timestamp=timestamp,
         parent=parent or exchange.parent,
         request=request_digest(exchange),
-        coverage=exchange.coverage.value,
+        coverage=exchange.coverage._value_,
         governor=clean(verdict.governor, 253, escaped=253),
         policy=verdict.policy,
-        decision_ref=None if verdict.decision_ref is None else clean(verdict.decision_ref, 128),
+        decision_ref=None if reference is None else clean(reference, 128),
         record=record,
     )
 
@@ -51,17 +52,14 @@ def draft_of(
 def request_digest(exchange: Exchange) -> RequestDigest:
     """What was decided. An empty body has a size and no digest; an unread one has neither."""
     request, body = exchange.request, exchange.body
+    authority = request.authority
     return RequestDigest(
         method=clean(request.method, 32),
         scheme=request.scheme,
-        host=request.authority.host,
-        port=request.authority.port,
+        host=authority.host,
+        port=authority.port,
         path_sha256=None if request.is_connect else hashlib.sha256(request.target).hexdigest(),
         body_sha256=body.sha256 if body is not None and body.size else None,
         body_bytes=None if body is None else body.size,
         request_id=request.request_id,
     )
-
-
-def _short(text: str | None) -> str | None:
-    return None if text is None else clean(text, 32)

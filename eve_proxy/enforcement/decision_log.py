@@ -34,27 +34,33 @@ class DecisionLog:
         :param seen: what a tunnel showed.
         """
         exchange, verdict, certificate = decision.exchange, decision.verdict, decision.certificate
-        request = exchange.request
+        request, body = exchange.request, exchange.body
+        authority = request.authority
+        certificate_id = latency = parent = seq = None
+        if certificate is not None:
+            draft, log = certificate.draft, certificate.log
+            certificate_id, latency, parent = draft.certificate_id, draft.latency_ms, draft.parent
+            seq = None if log is None else log.seq
         line = {
             "event": "decision",
             "timestamp": timestamp(self._clock.wall()),
-            "certificate_id": None if certificate is None else certificate.certificate_id,
-            "verdict": verdict.outcome.value,
-            "reason": _printable(verdict.reason, 200),
+            "certificate_id": certificate_id,
+            "verdict": verdict.outcome._value_,
+            "reason": clean(verdict.reason, 200),
             "pillar": _printable(verdict.pillar, 32),
             "vector": _printable(verdict.vector, 32),
-            "governor": _printable(verdict.governor, 253),
-            "route": exchange.route.value,
+            "governor": clean(verdict.governor, 253),
+            "route": exchange.route._value_,
             "method": request.method,
-            "host": request.authority.host,
-            "port": request.authority.port,
+            "host": authority.host,
+            "port": authority.port,
             "peer": exchange.peer,
             "org_id": exchange.org_id,
             "status": status,
-            "latency_ms": None if certificate is None else certificate.draft.latency_ms,
-            "body_bytes": None if exchange.body is None else exchange.body.size,
-            "log_seq": None if certificate is None or certificate.log is None else certificate.log.seq,
-            "parent": None if certificate is None else certificate.draft.parent,
+            "latency_ms": latency,
+            "body_bytes": None if body is None else body.size,
+            "log_seq": seq,
+            "parent": parent,
             "request_id": request.request_id,
             "trace_id": request.trace_id,
             **(UNSEEN if seen is None else shown(seen)),

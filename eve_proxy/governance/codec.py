@@ -61,7 +61,7 @@ def encode(exchange: Exchange, *, timestamp: str, policy_set: str, redactor: Red
             "user": {"id": exchange.caller, "role": "egress_proxy"},
             "proposed_action": {
                 "type": "network.egress",
-                "route": exchange.route.value,
+                "route": exchange.route._value_,
                 "method": request.method,
                 "scheme": request.scheme,
                 "host": authority.host,
@@ -74,7 +74,7 @@ def encode(exchange: Exchange, *, timestamp: str, policy_set: str, redactor: Red
                 "body_sha256": sha256,
             },
             "context": {
-                "coverage": exchange.coverage.value,
+                "coverage": exchange.coverage._value_,
                 "log": None if log is None else log.to_dict(),
             },
         }

@@ -22,6 +22,8 @@ class Route(Enum):
     EXT_AUTHZ = "ext_authz"
     LIBRARY = "library"
 
+    __hash__ = object.__hash__  # see Outcome
+
 
 class Coverage(Enum):
     """How much of the exchange was judged (evidence.md)."""

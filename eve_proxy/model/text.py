@@ -31,9 +31,10 @@ def clean(text: str, characters: int, *, escaped: int | None = None) -> str:
     :param escaped: the most bytes its ASCII JSON form may take, default twice ``characters``: it keeps a whole
         certificate within one 4,096-byte header. What is cut off is marked with an ellipsis.
     """
-    budget = 2 * characters if escaped is None else escaped
-    if len(text) <= characters and text.isascii() and text.isprintable() and 2 * len(text) <= budget:
+    # Nearly every text. Quotes and backslashes at worst double it.
+    if len(text) <= characters and text.isascii() and text.isprintable() and (not escaped or 2 * len(text) <= escaped):
         return text
+    budget = 2 * characters if escaped is None else escaped
     text = _UNPRINTABLE.sub("\ufffd", text[: 4 * characters])
     text = unicodedata.normalize("NFC", text)
     if len(text) <= characters and escaped_size(text) <= budget:

@@ -20,6 +20,9 @@ class Outcome(Enum):
     FAIL_CLOSED = "fail_closed"
     FAIL_OPEN = "fail_open"
 
+    # Members are compared by identity, so they may be hashed by it: enum's own hash is a Python function.
+    __hash__ = object.__hash__
+
 
 # The one place that says which outcomes open the gate. Never truthiness, never "not BLOCK".
 PERMITS: Final[dict[Outcome, bool]] = {

@@ -6,6 +6,7 @@ One judge for both moments: literal addresses before anything is decided, resolv
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -24,12 +25,15 @@ _NOTHING_BLOCKED: Final = HostSet()
 class Destinations:
     """Judges one address and port. Immutable, but for the answers of ``is_own_address``.
 
+    A literal address is judged twice per request, before and after the record, and a name's addresses come from the
+    resolver's cache: answers that cannot change are kept.
+
     An address is judged in every reading: as written, and as each IPv4 address inside it. Every reading that the table
     denies needs an entry of EVE_PROXY_ALLOWED_NETWORKS of its own: permitting an IPv6 network opens no IPv4 address
     behind it, and permitting 10.0.0.0/8 permits its members in any envelope.
     """
 
-    __slots__ = ("_allowed", "_blocked", "_is_own_address", "_own_everywhere", "_own_exact", "_own_ports")
+    __slots__ = ("_allowed", "_blocked", "_is_own_address", "_kept", "_own_everywhere", "_own_exact", "_own_ports")
 
     def __init__(
         self,
@@ -54,9 +58,14 @@ class Destinations:
             port for address, port in listeners if address is None or address.is_unspecified
         )
         self._own_exact = frozenset(listeners)
+        self._kept = lru_cache(maxsize=4096)(self._judge)
 
     def judge(self, address: IPAddress, port: int) -> Verdict | None:
         """A refusal (rule ``destination``, or ``blocklist`` for a listed network), or None."""
+        # At a port of ours it depends on the addresses that this machine has at the moment.
+        return self._judge(address, port) if port in self._own_ports else self._kept(address, port)
+
+    def _judge(self, address: IPAddress, port: int) -> Verdict | None:
         address = plain(address)
         if isinstance(address, IPv4Address):
             return self._judge_reading(address, port, address)

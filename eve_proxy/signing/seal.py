@@ -32,11 +32,10 @@ def seal(draft: Draft, link: LogLink | None, signer: ISigner) -> DecisionCertifi
     """
     try:
         draft = _normal(draft)
-        fields = unsigned_fields(draft, signer.algorithm, signer.key_id, link)
-        digest = content_hash(fields)
-        signature = signer.sign(digest)
-        fields["content_hash"] = digest
-        fields["signature"] = signature
+        algorithm, key_id = signer.algorithm, signer.key_id
+        fields = unsigned_fields(draft, algorithm, key_id, link)
+        digest = fields["content_hash"] = content_hash(fields)
+        signature = fields["signature"] = signer.sign(digest)
         line = orjson.dumps(fields)
     except NotCanonical as error:
         raise SigningFailed(f"the draft is not canonical: {error}") from error
@@ -45,8 +44,8 @@ def seal(draft: Draft, link: LogLink | None, signer: ISigner) -> DecisionCertifi
     _check(line)
     return DecisionCertificate(
         draft=draft,
-        algorithm=signer.algorithm,
-        key_id=signer.key_id,
+        algorithm=algorithm,
+        key_id=key_id,
         log=link,
         content_hash=digest,
         signature=signature,
@@ -56,8 +55,9 @@ def seal(draft: Draft, link: LogLink | None, signer: ISigner) -> DecisionCertifi
 
 def _normal(draft: Draft) -> Draft:
     """The draft as it will read after a round trip through JSON; nearly always itself."""
-    latency = canonical_number(draft.latency_ms)
-    if latency != draft.latency_ms or type(latency) is not type(draft.latency_ms):
+    given = draft.latency_ms
+    latency = canonical_number(given)
+    if latency != given or type(latency) is not type(given):
         draft = replace(draft, latency_ms=latency)
     if draft.record is not None:
         record: dict[str, Any] = plain(draft.record)

@@ -278,3 +278,25 @@ def test_blocked_networks_bind_what_names_resolve_to() -> None:
         assert verdict.vector == "blocklist"
     assert judge(ip_address("8.8.4.4"), 443) is None
     assert judge(ip_address("10.6.6.7"), 443) is None
+
+
+def test_an_address_that_becomes_ours_is_denied_from_then_on() -> None:
+    """A machine that is given an address while it runs does not let requests loop through it."""
+    ours: set[str] = set()
+    destinations = Destinations(AllowedNetworks(), [(None, 3128)], lambda address: str(address) in ours)
+    for address in (ip_address("93.184.216.34"), ip_address("::ffff:93.184.216.34")):
+        assert destinations.judge(address, 3128) is None
+        assert destinations.judge(address, 80) is None
+    ours.add("93.184.216.34")
+    for address in (ip_address("93.184.216.34"), ip_address("::ffff:93.184.216.34")):
+        assert destinations.judge(address, 3128) is not None
+        assert destinations.judge(address, 80) is None
+
+
+def test_answers_that_are_kept_are_those_of_this_address_and_port() -> None:
+    """However often and in whatever order it is asked, an address gets its own verdict."""
+    destinations = Destinations(AllowedNetworks.parse("10.0.0.1:443"), [(None, 3128)], lambda _: False)
+    asked = [("10.0.0.1", 443), ("10.0.0.1", 80), ("::a00:1", 443), ("93.184.216.34", 443), ("10.0.0.2", 443)]
+    expected = [True, False, True, True, False]
+    for _ in range(3):
+        assert [destinations.judge(ip_address(text), port) is None for text, port in asked] == expected
