@@ -1,8 +1,8 @@
 """The journal: law 2. A record's Deferred fires when its line is durable, and not a moment before.
 
 Records wait in ``_queue`` while a commit (one write, one fdatasync, in the committer's thread) is under way; when it
-lands, all that waited go together in the next. A lone record is handed over at once; in a crowd, the first one waits
-for the others of its reactor turn (less CPU and latency, see ``benchmarks/journal.py``).
+lands, all that waited go together in the next. A lone record is handed over at once; in a crowd, records wait a little
+for others (``audit/gathering.py``).
 
 The chain's head runs ahead of the disk; when a commit fails it returns to the last durable record, and everything
 signed since then fails with it. Nobody saw those certificates.
@@ -30,6 +30,7 @@ from zope.interface import implementer
 from eve_proxy.audit.beginning import link_after
 from eve_proxy.audit.committer import Offload
 from eve_proxy.audit.file import JournalFile, Opener
+from eve_proxy.audit.gathering import Gathering
 from eve_proxy.audit.lock import Lock
 from eve_proxy.audit.records import Records
 from eve_proxy.audit.recovery import Cut, Place, take_up
@@ -106,8 +107,7 @@ class Journal:
         self._queue: list[_Entry] = []
         self._inflight: list[_Entry] | None = None
         self._inflight_size = 0
-        self._crowd = 0  # records per commit, lately
-        self._soon: IDelayedCall | None = None
+        self._gathering = Gathering(waiting=lambda: len(self._queue), commit=self._flush, clock=clock, timers=timers)
         self._owed: list[DecisionCertificate] = []  # lines that landed after their refusal and have no void record yet
 
         self._problem: str | None = None
@@ -149,8 +149,8 @@ class Journal:
             return fail(error)
         waiter: Deferred[DecisionCertificate] = Deferred()
         self._append(_Entry(certificate, waiter, self._clock.monotonic() + self._timeout))
-        if self._inflight is None and self._soon is None:
-            self._hand_over()
+        if self._inflight is None:
+            self._gathering.offer()
         if self._alarm is None:
             self._alarm = self._timers.callLater(self._timeout, self._overdue)
         return waiter
@@ -179,7 +179,8 @@ class Journal:
 
     def _release(self, outcome: DecisionCertificate | Failure) -> Failure | None:
         self._closed = True
-        for call in (self._alarm, self._retry, self._soon):
+        self._gathering.stop()
+        for call in (self._alarm, self._retry):
             if call is not None and call.active():
                 call.cancel()
         if self._inflight is None:
@@ -196,24 +197,12 @@ class Journal:
         self._queue.append(entry)
         self._head = entry.next
 
-    def _hand_over(self) -> None:
-        """Commit now, or in a crowd, once the others of this reactor turn are here too."""
-        if self._crowd <= 1:
-            self._commit()
-        elif self._soon is None:
-            self._soon = self._timers.callLater(0, self._flush)
-
     def _flush(self) -> None:
-        soon, self._soon = self._soon, None
-        if soon is not None and soon.active():
-            soon.cancel()
-        if self._queue and self._inflight is None:
-            self._commit()
-
-    def _commit(self) -> None:
-        """Hand over everything that waits."""
+        """Hand over everything that waits, unless a commit is under way."""
+        if not self._queue or self._inflight is not None:
+            return
         batch, self._queue = self._queue, []
-        self._crowd = max(len(batch), self._crowd // 2)
+        self._gathering.committed(len(batch))
         self._inflight = batch
         data = b"\n".join([entry.certificate.line for entry in batch]) + b"\n"
         self._inflight_size = len(data)
@@ -226,7 +215,7 @@ class Journal:
         if self._problem is not None:
             self._heal()
         if self._queue:
-            self._hand_over()
+            self._gathering.offer()
         now = self._clock.monotonic()
         for entry in batch:
             waiter = entry.waiter

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from eve_proxy.audit.file import FreeSpace
+from eve_proxy.audit.gathering import QUIET
 from eve_proxy.audit.journal import Journal
 from eve_proxy.interfaces import IAuditSink
 from eve_proxy.model.certificate import DecisionCertificate
@@ -98,7 +99,7 @@ def test_in_a_crowd_the_first_waits_for_the_others_of_its_turn(bench: Bench) -> 
     assert bench.disk.appends == [1, 1, 7, 8]
     for _ in range(4):
         bench.record()
-        bench.clock.advance(0)
+        bench.clock.advance(QUIET)
     assert bench.record().certificate is not None
 
 
@@ -487,7 +488,7 @@ def test_ten_thousand_records(tmp_path: Path) -> None:
     for _ in range(100):
         for _ in range(100):
             bench.record()
-        bench.clock.advance(0)
+        bench.clock.advance(QUIET)
         bench.thread.run()
     bench.thread.release()
     bench.journal.close()
