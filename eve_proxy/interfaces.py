@@ -5,9 +5,9 @@ Each port has a conformance suite in ``tests/conformance/`` that every implement
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from zope.interface import Attribute, Interface
 
@@ -19,6 +19,19 @@ from eve_proxy.model.headers import Headers
 from eve_proxy.model.verdict import Verdict
 
 T = TypeVar("T")
+
+
+class Ready(Generic[T]):
+    """A result behind an ``Awaitable`` of these ports that is there already: nobody has to wait or to be driven."""
+
+    __slots__ = ("result",)
+
+    def __init__(self, result: T) -> None:
+        self.result = result
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self.result
+        yield  # what makes it a generator
 
 
 class Stage(Enum):

@@ -96,7 +96,8 @@ class Pipeline:
                 leaving, record = fulfil(exchange, verdict.obligations)
             except (NotUnderstood, UnicodeError):
                 verdict = replace(verdict, outcome=Outcome.BLOCK, obligations=(), reason="modification not understood")
-        draft = self._draft(exchange, verdict, watch.elapsed, record=record)
+        now = timestamp(self.clock.wall())
+        draft = draft_of(exchange, verdict, latency=watch.elapsed, timestamp=now, record=record)
         verdict, certificate = await self._record(draft, verdict)
         if certificate is None or PERMITS[verdict.outcome] is not True or not DIALS[exchange.route]:
             return Decision(exchange=exchange, verdict=verdict, certificate=certificate)
@@ -120,10 +121,11 @@ class Pipeline:
         """
         if PERMITS[verdict.outcome] is not False:
             verdict = failure("a refusal that does not refuse")
-        draft = self._draft(
+        draft = draft_of(
             exchange,
             verdict,
-            latency,
+            latency=latency,
+            timestamp=timestamp(self.clock.wall()),
             certificate_id=None if parent is None else f"cert_{self.entropy.hex(8)}",
             parent=None if parent is None else parent.certificate_id,
             record=record,
@@ -197,26 +199,6 @@ class Pipeline:
             content = await (decoding if left is None else self.race(decoding, left))
         return exchange.with_body(replace(body, content=content))
 
-    def _draft(
-        self,
-        exchange: Exchange,
-        verdict: Verdict,
-        latency: float,
-        *,
-        certificate_id: str | None = None,
-        parent: str | None = None,
-        record: dict[str, Any] | None = None,
-    ) -> Draft:
-        return draft_of(
-            exchange,
-            verdict,
-            latency=latency,
-            timestamp=timestamp(self.clock.wall()),
-            certificate_id=certificate_id,
-            parent=parent,
-            record=record,
-        )
-
     async def _record(self, draft: Draft, verdict: Verdict) -> tuple[Verdict, DecisionCertificate | None]:
         """Write ``verdict`` down: what it then is, and its certificate. Without a record it is a failure."""
         try:
@@ -244,10 +226,11 @@ class Pipeline:
                 return Decision(exchange=exchange, verdict=verdict, certificate=certificate, failure=str(error))
         refusal = self._refused_address(addresses, authority.port)
         if refusal is not None:
-            draft = self._draft(
+            draft = draft_of(
                 exchange,
                 refusal,
-                watch.elapsed,
+                latency=watch.elapsed,
+                timestamp=timestamp(self.clock.wall()),
                 certificate_id=f"cert_{self.entropy.hex(8)}",
                 parent=certificate.draft.certificate_id,
             )

@@ -18,6 +18,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from eve_proxy.governance.driving import Drive
+from eve_proxy.interfaces import Ready
 from eve_proxy.model.errors import DeadlineExceeded
 
 T = TypeVar("T")
@@ -142,18 +143,22 @@ class _Deadlines:
                 self._arm(races[0][0], races[0][0] - self._clock.seconds())
 
 
-def race(clock: IReactorTime) -> Callable[[Awaitable[Any], float], Deferred[Any]]:
+def race(clock: IReactorTime) -> Callable[[Awaitable[Any], float], Awaitable[Any]]:
     """The ``interfaces.Race`` of a reactor: takes Deferreds, coroutines and any other awaitable.
 
     As ``timeoutDeferred``, with one timer for all. An awaitable that is too late before it began is never started.
+    The result is a Deferred, unless it was there already.
     """
     deadlines = _Deadlines(clock)
 
-    def run(awaitable: Awaitable[Any], seconds: float) -> Deferred[Any]:
-        race = _Race()
-        outer = cast("Deferred[Any]", race.outer)
+    def run(awaitable: Awaitable[Any], seconds: float) -> Awaitable[Any]:
         if not seconds > 0:
-            return _too_late(race, awaitable)
+            return _too_late(awaitable)
+        if type(awaitable) is Ready:
+            return awaitable
+        race = _Race()
+        outer = race.outer
+        assert outer is not None
         if isinstance(awaitable, Deferred):
             race.inner = awaitable
             awaitable.addCallbacks(race.won, race.lost)
@@ -169,7 +174,8 @@ def race(clock: IReactorTime) -> Callable[[Awaitable[Any], float], Deferred[Any]
     return run
 
 
-def _too_late(race: _Race, awaitable: Awaitable[Any]) -> Deferred[Any]:
+def _too_late(awaitable: Awaitable[Any]) -> Deferred[Any]:
+    race = _Race()
     outer = cast("Deferred[Any]", race.outer)
     if isinstance(awaitable, Deferred):
         race.inner = awaitable

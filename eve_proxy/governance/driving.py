@@ -50,17 +50,14 @@ class Drive:
             self._failed(Failure())  # type: ignore[no-untyped-call]
             return
         else:
-            self._wait(waiting)
+            if isinstance(waiting, Deferred):
+                self._waiting = waiting
+                waiting.addCallbacks(self._go_on, self._throw)
+            else:
+                self._refuse()
             return
         # Out here, so that what it raises does not name the end of the coroutine as its context.
         self._returned(value)
-
-    def _wait(self, waiting: Any) -> None:
-        if isinstance(waiting, Deferred):
-            self._waiting = waiting
-            waiting.addCallbacks(self._go_on, self._throw)
-        else:
-            self._throw(Failure(TypeError("awaited something that is not a Deferred")))  # type: ignore[no-untyped-call]
 
     def _throw(self, failure: Failure) -> None:
         try:
@@ -71,6 +68,13 @@ class Drive:
             self._failed(Failure())  # type: ignore[no-untyped-call]
             return
         else:
-            self._wait(waiting)
+            if isinstance(waiting, Deferred):
+                self._waiting = waiting
+                waiting.addCallbacks(self._go_on, self._throw)
+            else:
+                self._refuse()
             return
         self._returned(value)
+
+    def _refuse(self) -> None:
+        self._throw(Failure(TypeError("awaited something that is not a Deferred")))  # type: ignore[no-untyped-call]

@@ -7,7 +7,7 @@ from typing import Final
 
 from zope.interface import implementer
 
-from eve_proxy.interfaces import IGovernor
+from eve_proxy.interfaces import IGovernor, Ready
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.verdict import Outcome, Verdict
 from eve_proxy.pdp.evaluate import Answer, evaluate
@@ -35,13 +35,17 @@ class EmbeddedGovernor:
         self._ref = policy.ref
         self._offload = offload
 
-    async def evaluate(self, exchange: Exchange) -> Verdict:
+    def evaluate(self, exchange: Exchange) -> Awaitable[Verdict]:
         """The policy's verdict. Raises only what ``offload`` raises."""
         question = question_of(exchange)
-        if len(question.body) <= INLINE_BODY:
-            answer = evaluate(self._policy, question)
-        else:
-            answer = await self._offload(evaluate, self._policy, question)
+        if len(question.body) > INLINE_BODY:
+            return self._elsewhere(question)
+        return Ready(self._verdict(evaluate(self._policy, question)))
+
+    async def _elsewhere(self, question: Question) -> Verdict:
+        return self._verdict(await self._offload(evaluate, self._policy, question))
+
+    def _verdict(self, answer: Answer) -> Verdict:
         return Verdict(
             outcome=Outcome.ALLOW if answer.allows else Outcome.BLOCK,
             reason=answer.reason,

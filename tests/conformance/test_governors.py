@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +28,11 @@ from eve_proxy.model.verdict import Outcome, Verdict
 from eve_proxy.pdp.embedded import EmbeddedGovernor
 from eve_proxy.pdp.policy_file import load_policy
 from tests.fakes.ports import FakeClock, body_of, drive, exchange_of, request_of
+
+
+async def awaited(evaluation: Awaitable[Verdict]) -> Verdict:
+    """Any awaitable as a coroutine."""
+    return await evaluation
 
 
 @implementer(IGovernanceTransport)
@@ -127,7 +132,8 @@ def governor(entrant: Entrant) -> Any:
 def judge(governor: Any, exchange: Exchange) -> Any:
     """The verdict, or the exception, of one evaluation under a deadline that does not pass."""
     results: list[Any] = []
-    race(Clock())(governor.evaluate(exchange), 2.0).addCallbacks(results.append, lambda bad: results.append(bad.value))
+    answer = Deferred.fromCoroutine(awaited(race(Clock())(governor.evaluate(exchange), 2.0)))
+    answer.addCallbacks(results.append, lambda bad: results.append(bad.value))
     assert len(results) == 1, "it neither answered nor failed"
     return results[0]
 
@@ -188,7 +194,7 @@ def test_a_cancelled_question_does_not_harm_the_next(governor: Any) -> None:
     for _ in range(300):
         evaluation = governor.evaluate(BENIGN)
         if not isinstance(evaluation, Deferred):
-            evaluation = Deferred.fromCoroutine(evaluation)
+            evaluation = Deferred.fromCoroutine(awaited(evaluation))
         evaluation.addErrback(lambda _: None)
         evaluation.cancel()
     assert judge(governor, BENIGN).outcome is Outcome.ALLOW

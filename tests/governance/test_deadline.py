@@ -17,6 +17,7 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
 from eve_proxy.governance.deadline import race, timeoutDeferred
+from eve_proxy.interfaces import Ready
 from eve_proxy.model.errors import DeadlineExceeded
 
 ALLOW = "allow"
@@ -250,6 +251,15 @@ def test_race_takes_deferreds_and_other_awaitables() -> None:
     run = race(Clock())
     assert outcome(run(succeed(ALLOW), 1)) == [ALLOW]
     assert outcome(run(Later(), 1)) == [ALLOW]
+
+
+def test_what_is_ready_passes_as_it_is_unless_it_is_too_late() -> None:
+    """A verdict that needed nobody costs no Deferred, and is fail-closed without time left all the same."""
+    run = race(Clock())
+    ready = Ready(ALLOW)
+    assert run(ready, 1) is ready
+    for seconds in (0, -1, float("nan")):
+        assert [type(what) for what in outcome(run(ready, seconds))] == [DeadlineExceeded]
 
 
 def test_race_discards_a_coroutine_that_survives_its_cancellation() -> None:

@@ -34,7 +34,11 @@ class Thread:
 
 def judge(governor: EmbeddedGovernor, body: bytes) -> list[Verdict]:
     verdicts: list[Verdict] = []
-    Deferred.fromCoroutine(governor.evaluate(exchange_of(body=body_of(body)))).addCallback(verdicts.append)
+
+    async def ask() -> None:
+        verdicts.append(await governor.evaluate(exchange_of(body=body_of(body))))
+
+    Deferred.fromCoroutine(ask())
     return verdicts
 
 
