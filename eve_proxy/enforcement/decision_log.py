@@ -41,15 +41,21 @@ class DecisionLog:
             draft, log = certificate.draft, certificate.log
             certificate_id, latency, parent = draft.certificate_id, draft.latency_ms, draft.parent
             seq = None if log is None else log.seq
+        if certificate is not None and decision.permit is not None:
+            # What is released is told in its certificate's own words, which are clean.
+            reason, pillar, vector, governor = draft.reason, draft.matched_pillar, draft.matched_vector, draft.governor
+        else:
+            reason, governor = clean(verdict.reason, 200), clean(verdict.governor, 253)
+            pillar, vector = _printable(verdict.pillar, 32), _printable(verdict.vector, 32)
         line = {
             "event": "decision",
             "timestamp": timestamp(self._clock.wall()),
             "certificate_id": certificate_id,
             "verdict": verdict.outcome._value_,
-            "reason": clean(verdict.reason, 200),
-            "pillar": _printable(verdict.pillar, 32),
-            "vector": _printable(verdict.vector, 32),
-            "governor": clean(verdict.governor, 253),
+            "reason": reason,
+            "pillar": pillar,
+            "vector": vector,
+            "governor": governor,
             "route": exchange.route._value_,
             "method": request.method,
             "host": authority.host,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from ipaddress import ip_address
 
 from eve_proxy.decision.drafting import draft_of
+from eve_proxy.decision.permits import permit_for
 from eve_proxy.enforcement.decision_log import DecisionLog
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.headers import Headers
@@ -62,3 +64,18 @@ def test_a_judges_text_cannot_break_its_line() -> None:
     assert line["reason"].startswith("a\ufffd\ufffdb")
     assert (len(line["reason"]), line["pillar"]) == (200, "\ufffd")
     assert len(line["governor"]) <= 253
+
+
+def test_a_released_request_is_told_in_the_words_of_its_certificate() -> None:
+    """Log and journal cannot be read as two different reasons, whatever a judge wrote."""
+    verdict = Verdict(
+        outcome=Outcome.ALLOW, reason="a\n\ud800" + "b" * 999, pillar="\ud800", vector="v\x00", governor="é" * 300
+    )
+    exchange = exchange_of()
+    draft = draft_of(exchange, verdict, latency=0.001, timestamp="2026-04-16T14:22:03.847Z")
+    certificate = drive(FakeSink().record(draft))
+    permit = permit_for(exchange, verdict, certificate, (ip_address("192.0.2.1"),))
+    line = written(Decision(exchange=exchange, verdict=verdict, certificate=certificate, permit=permit), 200)
+    fields = certificate.to_dict()
+    names = {"reason": "reason", "pillar": "matched_pillar", "vector": "matched_vector", "governor": "governor"}
+    assert {name: line[name] for name in names} == {name: fields[there] for name, there in names.items()}
