@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from eve_proxy.interfaces import IBodySource
@@ -45,7 +45,7 @@ class IncomingBody:
         self._account = account
         self._invite = invite
         self._chunks: list[bytes] = []
-        self._digest = hashlib.sha256()
+        self._digest: hashlib._Hash | None = None
         self._complete = False
         self._failure: EveError | None = None
         self._waiting: Deferred[Body] | None = None
@@ -63,17 +63,17 @@ class IncomingBody:
         """Every byte has arrived, so that the next message can begin."""
         return self._complete
 
-    def read(self) -> Deferred[Body]:
+    async def read(self) -> Body:
         """See ``IBodySource.read``."""
         if self._failure is not None:
-            return fail(self._failure)
+            raise self._failure
         if self._complete:
-            return succeed(self._body())
+            return self._body()
         waiting: Deferred[Body] = Deferred()
         self._waiting = waiting
         if not self.size:
             self._invite()
-        return waiting
+        return await waiting
 
     def add(self, data: bytes) -> None:
         """A piece arrived."""
@@ -89,7 +89,12 @@ class IncomingBody:
             return
         self.size += len(data)
         self._chunks.append(data)
-        self._digest.update(data)
+        if self._digest is not None:
+            self._digest.update(data)
+        elif len(self._chunks) > 1:
+            # A body in pieces is hashed as they come; the usual one, in one piece, when it is asked for.
+            self._digest = hashlib.sha256(self._chunks[0])
+            self._digest.update(data)
 
     def finish(self) -> None:
         """The last piece was there."""
@@ -122,5 +127,6 @@ class IncomingBody:
     def _body(self) -> Body:
         if not self.size:
             return NO_BODY
+        digest = self._digest or hashlib.sha256(self._chunks[0])
         content = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        return Body(chunks=(content,), size=self.size, sha256=self._digest.hexdigest(), content=content)
+        return Body(chunks=(content,), size=self.size, sha256=digest.hexdigest(), content=content)

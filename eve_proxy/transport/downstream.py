@@ -214,24 +214,26 @@ class Downstream(Protocol):
         head: RequestHead | None = None
         body = self.body
         for event in events:
-            if isinstance(event, Data):
-                assert body is not None
-                body.add(event.data)
-            elif isinstance(event, RequestHead):
+            if isinstance(event, RequestHead):
                 head = self._head = event
                 self._body_started = self.factory.clock.seconds()
                 body = self.body = self.factory.incoming_body(event.framing, self._invite)
-            elif isinstance(event, End) and body is not None:
-                if not self.gone:  # refused already: then the watchdog is the linger's
+            elif body is None:
+                assert isinstance(event, End)
+            elif isinstance(event, Data):
+                body.add(event.data)
+            else:
+                if self.machine.state not in _DISCARDING:  # refused already: then the watchdog is the linger's
                     self._watchdog.clear()
                 body.finish()
         if body is not None and not body.complete:
             spent = self.factory.clock.seconds() - self._body_started
             self._watchdog.set(self.factory.limits.body_wait(body.size, spent))
         if head is not None:
-            if self.machine.state is State.IDLE:
-                self.machine.fire(Event.HEAD_STARTED)
-            self.machine.fire(Event.HEAD_COMPLETE)
+            machine = self.machine
+            if machine.state is State.IDLE:
+                machine.fire(Event.HEAD_STARTED)
+            machine.fire(Event.HEAD_COMPLETE)
             self.factory.site.begin(self, head)
 
     def _invite(self) -> None:

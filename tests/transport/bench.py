@@ -219,7 +219,7 @@ class Bench:
         head = self.site.begun[-1]
         mode = Mode.UPGRADE if head.request.websocket else Mode.FORWARD
         body: list[Any] = []
-        self.client.body.read().addCallback(body.append)
+        Deferred.fromCoroutine(self.client.body.read()).addCallback(body.append)
         stamp = [(b"X-EVE-Decision-Cert", b"{}")]
         self.client.forward(permit_of(mode), head.request, body[0].chunks, stamp, self.outcome)
 
