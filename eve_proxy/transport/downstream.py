@@ -306,11 +306,13 @@ class Downstream(Protocol):
     def _take_next(self) -> None:
         self._watchdog.set(self.factory.limits.idle)
         try:
-            self._take(self._reader.next_message())
+            events = self._reader.next_message()
+            if events:
+                self._take(events)
         except Malformed as error:
             self.malformed(error)
             return
-        if self._reader.buffered <= READ_AHEAD:
+        if self._reading_paused and self._reader.buffered <= READ_AHEAD:
             self._resume_reading()
         if self.machine.state is State.IDLE and self._reader.started:
             self.machine.fire(Event.HEAD_STARTED)

@@ -12,7 +12,7 @@ from eve_proxy.wire.events import Data, End, Informational, ResponseHead
 from eve_proxy.wire.machine import State
 from eve_proxy.wire.response_reader import ResponseReader
 from tests.integration.sidecar import head_of
-from tests.transport.bench import Bench
+from tests.transport.bench import Bench, is_whole
 
 GET = b"GET http://a.example/x HTTP/1.1\r\nHost: a.example\r\n\r\n"
 UPGRADE = (
@@ -22,6 +22,13 @@ UPGRADE = (
 SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %b\r\n\r\n"
 )
+
+
+@pytest.fixture(autouse=True, params=["in one call", "in parts"])
+def told(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a response that is there at once is told: an upstream connection does the former."""
+    if request.param == "in parts":
+        monkeypatch.setitem(globals(), "is_whole", lambda events: False)
 
 
 def begun(request: bytes = GET) -> Bench:
@@ -37,8 +44,12 @@ def upstream(bench: Bench, *pieces: bytes, eof: bool = False) -> None:
     method = bench.site.begun[-1].request.method
     reader = ResponseReader(method)
     for piece in pieces:
-        play(receiver, reader.feed(piece))
-        receiver.flush()
+        events = reader.feed(piece)
+        if is_whole(events):
+            receiver.responseWhole(events[0], b"".join([event.data for event in events[1:-1]]))
+        else:
+            play(receiver, events)
+            receiver.flush()
     if eof:
         play(receiver, reader.eof())
 
