@@ -216,7 +216,6 @@ class Downstream(Protocol):
         for event in events:
             if isinstance(event, RequestHead):
                 head = self._head = event
-                self._body_started = self.factory.clock.seconds()
                 body = self.body = self.factory.incoming_body(event.framing, self._invite)
             elif body is None:
                 assert isinstance(event, End)
@@ -227,8 +226,10 @@ class Downstream(Protocol):
                     self._watchdog.clear()
                 body.finish()
         if body is not None and not body.complete:
-            spent = self.factory.clock.seconds() - self._body_started
-            self._watchdog.set(self.factory.limits.body_wait(body.size, spent))
+            now = self.factory.clock.seconds()
+            if head is not None:
+                self._body_started = now
+            self._watchdog.set(self.factory.limits.body_wait(body.size, now - self._body_started))
         if head is not None:
             machine = self.machine
             if machine.state is State.IDLE:
@@ -270,10 +271,10 @@ class Downstream(Protocol):
         self._watchdog.set(self.factory.limits.stall)
 
     def _may_continue(self) -> bool:
-        body = self.body
+        body, head = self.body, self._head
         return (
-            self._head is not None
-            and self._head.keep_alive
+            head is not None
+            and head.keep_alive
             and not self._half_closed
             and not self.factory.draining
             and (body is None or body.arrived)

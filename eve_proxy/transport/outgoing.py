@@ -127,7 +127,9 @@ class OutgoingExchange:
 
     def responseWhole(self, head: ResponseHead, data: bytes) -> None:
         """Passed on; the connection may serve somebody else already."""
-        receiver = self._end()
+        receiver, self._receiver = self._receiver, None
+        self._connection = None
+        self._body = ()
         if receiver is not None:
             receiver.responseWhole(head, data)
 

@@ -80,6 +80,8 @@ class Pool(Generic[C]):
             waiting = self._by_host[key] = []
         waiting.append(connection)
         self._by_age[connection] = None
+        if len(waiting) <= self._per_key and len(self._by_age) <= self._in_all:
+            return []
         surplus: list[C] = []
         if len(waiting) > self._per_key:
             surplus.append(waiting[0])

@@ -68,6 +68,8 @@ def still_open(transport: ITransport) -> bool:
 
 def unsent(transport: ITransport) -> bool:
     """Whether bytes are queued that the kernel has not taken yet: the peer does not read as fast as we write."""
+    if isinstance(transport, Connection):
+        return bool(transport.dataBuffer or transport._tempDataLen)
     return bool(getattr(transport, "dataBuffer", b"") or getattr(transport, "_tempDataLen", 0))
 
 
