@@ -199,7 +199,6 @@ class UpstreamConnection(Protocol):
             # Bytes that nobody asked for would be taken for the next exchange's answer.
             self._drop()
             return
-        self._answered = True
         if self._started and not self._paused:
             self._watchdog.set(self._stall)
         try:
@@ -212,6 +211,7 @@ class UpstreamConnection(Protocol):
             if isinstance(first, ResponseHead):
                 self._whole(receiver, first, events)
                 return
+        self._answered = True
         self._deliver(receiver, events)
         if self._receiver is receiver:
             receiver.flush()
