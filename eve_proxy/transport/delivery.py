@@ -99,7 +99,7 @@ class Delivery:
             self._pending.append(self._begin(head))
 
     def responseWhole(self, head: ResponseHead, data: bytes) -> None:
-        """Everything in one write."""
+        """Everything in one write. What was read before it, a 1xx perhaps, is written already."""
         client = self._client
         self._release()
         if self._finished:
@@ -110,8 +110,6 @@ class Delivery:
             answer += chunk(data) + LAST_CHUNK
         elif self._framing is not FramingKind.NONE:
             answer += data
-        if self._pending:
-            answer = b"".join((*self._pending, answer))
         send(client.transport, answer)
         client.response_done(keep=self._keep)
 

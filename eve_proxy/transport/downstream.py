@@ -222,8 +222,7 @@ class Downstream(Protocol):
             elif isinstance(event, Data):
                 body.add(event.data)
             else:
-                if self.machine.state not in _DISCARDING:  # refused already: then the watchdog is the linger's
-                    self._watchdog.clear()
+                # The watchdog goes on until somebody sets it again, and finds nothing amiss (``_expired``).
                 body.finish()
         if body is not None and not body.complete:
             now = self.factory.clock.seconds()

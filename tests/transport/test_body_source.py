@@ -113,6 +113,7 @@ def test_failure_reaches_the_judge_whenever_it_reads(error: EveError) -> None:
         bench.body.fail(error)
         bench.body.fail(BodyTooLarge("second"))
         assert bench.account.held == 0
+        assert (bench.body.complete, bench.body.arrived) == (True, False)
     after.read()
     assert before.results == after.results == [error]
 

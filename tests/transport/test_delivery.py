@@ -248,3 +248,23 @@ def test_nothing_is_written_to_a_client_that_left() -> None:
     bench.client.connectionLost()
     upstream(bench, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
     assert bench.written == b""
+
+
+def test_chunks_stay_chunks_for_a_client_that_knows_them() -> None:
+    """A body of a length that upstream did not tell arrives whole, and its end is marked."""
+    bench = begun()
+    upstream(bench, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+    _, fields, body = head_of(bench.written)
+    assert (fields["transfer-encoding"], body) == ("chunked", b"5\r\nhello\r\n0\r\n\r\n")
+    assert bench.client.machine.state is State.IDLE
+
+
+def test_early_hints_come_before_the_response_and_hold_nothing_up() -> None:
+    """A 103 is written when it comes; when the response is written, nobody has a hand on the client's pace any more."""
+    bench = begun()
+    upstream(bench, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n")
+    hints, response = bench.written.split(b"\r\n\r\n")[:2]
+    assert hints.startswith(b"HTTP/1.1 103 ")
+    assert response.startswith(b"HTTP/1.1 204 ")
+    assert bench.transport.producer is None
+    assert bench.client.machine.state is State.IDLE

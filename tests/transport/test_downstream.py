@@ -381,3 +381,27 @@ def test_client_that_leaves_stops_the_dialling_of_its_tunnel() -> None:
     bench.client.connectionLost()
     assert bench.outcome.heard == [("abandoned", "the client went away before the tunnel was open")]
     assert bench.dialler.tunnels[0][1].called
+
+
+def test_the_time_for_a_body_begins_with_its_head() -> None:
+    """A client may send its body slowly, whenever the process was started."""
+    bench = Bench()
+    bench.clock.advance(1000)
+    client, transport = bench.connect()
+    client.dataReceived(POST + b"he")
+    bench.clock.advance(29)
+    client.dataReceived(b"ll")
+    bench.clock.advance(29)
+    assert transport.value() == b""
+    bench.clock.advance(1)
+    assert transport.value().startswith(b"malformed 408")
+
+
+def test_a_long_decision_is_not_the_clients_fault() -> None:
+    """Once a body is complete its timer accuses nobody."""
+    bench = Bench()
+    bench.receive(POST + b"he")
+    bench.receive(b"llo")
+    bench.clock.advance(1000)
+    assert bench.written == b""
+    assert bench.client.machine.state is State.JUDGING

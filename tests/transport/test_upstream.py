@@ -16,6 +16,8 @@ from twisted.python.failure import Failure
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.transport import upstream
 from eve_proxy.transport.upstream import Unanswered, Unintelligible, UpstreamConnection
+from eve_proxy.wire.events import END, Data
+from eve_proxy.wire.response_reader import ResponseReader
 from tests.transport.bench import InParts
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -465,3 +467,13 @@ def test_an_answer_before_the_request_has_left_ends_the_connection(case: Case) -
     assert receiver.told[-1] == ("ended",)
     assert case.transport.aborting
     assert "released" not in case.calls
+
+
+def test_no_piece_of_a_whole_answer_is_dropped(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that tells a body in several pieces is passed on piece by piece."""
+    receiver = case.send()
+    (head,) = ResponseReader("GET").feed(OK[:-5])
+    monkeypatch.setattr(ResponseReader, "feed", lambda self, data: [head, Data(b"he"), Data(b"llo"), END])
+    case.receive(b"...")
+    assert receiver.body == b"hello"
+    assert (receiver.wholes, receiver.told) == (0, [("started", 200), ("ended",)])
