@@ -17,6 +17,7 @@ from eve_proxy.config import Config
 from eve_proxy.interfaces import IPreFilter
 from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.service import STDOUT, SidecarService
+from eve_proxy.transport.lean_reactor import install_unless_chosen
 from eve_proxy.transport.line_writer import LineWriter
 
 
@@ -93,6 +94,7 @@ def makeService(options: Options) -> IService:
 
 def _reactor() -> Any:
     # The composition root: here, and nowhere below, the global reactor is named (law 5).
+    install_unless_chosen()
     from twisted.internet import reactor  # noqa: TID251
 
     return reactor

@@ -44,7 +44,7 @@ class Contender:
 def sidecar(bed: Bed, *, reactor: str | None = None) -> Contender:
     """``twistd eve-sidecar`` from this tree, journal on and synced, decision log on.
 
-    :param reactor: for ``twistd --reactor``; None for Twisted's own choice.
+    :param reactor: for ``twistd --reactor``; None for the sidecar's own choice.
     """
     label = "eve-proxy" if reactor is None else f"eve-proxy ({reactor})"
     twistd = Path(sys.executable).with_name("twistd")

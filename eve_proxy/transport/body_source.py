@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from eve_proxy.interfaces import IBodySource
@@ -23,18 +23,22 @@ class IncomingBody:
     :param declared: Content-Length, or None when chunked.
     :param limit: EVE_PROXY_MAX_BODY.
     :param invite: called when the judge wants the body and nothing of it has come yet (``100 Continue``).
+    :ivar complete: every byte has arrived, or the body has failed: nothing more is awaited.
+    :ivar arrived: every byte has arrived, so that the next message can begin.
+    :ivar size: bytes held.
     """
 
     __slots__ = (
         "_account",
         "_chunks",
-        "_complete",
         "_declared",
         "_digest",
         "_failure",
         "_invite",
         "_limit",
         "_waiting",
+        "arrived",
+        "complete",
         "size",
     )
 
@@ -45,55 +49,52 @@ class IncomingBody:
         self._account = account
         self._invite = invite
         self._chunks: list[bytes] = []
-        self._digest = hashlib.sha256()
-        self._complete = False
+        self._digest: hashlib._Hash | None = None
         self._failure: EveError | None = None
         self._waiting: Deferred[Body] | None = None
         self.size = 0
+        self.complete = self.arrived = False
         if declared is not None and declared > limit:
+            self.complete = True
             self._failure = BodyTooLarge("Content-Length exceeds EVE_PROXY_MAX_BODY")
 
-    @property
-    def complete(self) -> bool:
-        """Every byte has arrived (or the body has failed: nothing more is awaited)."""
-        return self._complete or self._failure is not None
-
-    @property
-    def arrived(self) -> bool:
-        """Every byte has arrived, so that the next message can begin."""
-        return self._complete
-
-    def read(self) -> Deferred[Body]:
+    async def read(self) -> Body:
         """See ``IBodySource.read``."""
         if self._failure is not None:
-            return fail(self._failure)
-        if self._complete:
-            return succeed(self._body())
+            raise self._failure
+        if self.arrived:
+            return self._body()
         waiting: Deferred[Body] = Deferred()
         self._waiting = waiting
         if not self.size:
             self._invite()
-        return waiting
+        return await waiting
 
     def add(self, data: bytes) -> None:
         """A piece arrived."""
         if self._failure is not None:
             return
-        if self.size + len(data) > self._limit:
+        size = len(data)
+        if self.size + size > self._limit:
             self.fail(BodyTooLarge("the body exceeds EVE_PROXY_MAX_BODY"))
             return
         try:
-            self._account.take(len(data))
+            self._account.take(size)
         except Overloaded as error:
             self.fail(error)
             return
-        self.size += len(data)
-        self._chunks.append(data)
-        self._digest.update(data)
+        self.size += size
+        chunks = self._chunks
+        if chunks:
+            # A body in pieces is hashed as they come; the usual one, in one piece, when it is asked for.
+            if self._digest is None:
+                self._digest = hashlib.sha256(chunks[0])
+            self._digest.update(data)
+        chunks.append(data)
 
     def finish(self) -> None:
         """The last piece was there."""
-        self._complete = True
+        self.complete = self.arrived = True
         if self._waiting is not None and self._failure is None:
             waiting, self._waiting = self._waiting, None
             waiting.callback(self._body())
@@ -103,6 +104,7 @@ class IncomingBody:
         if self._failure is not None:
             return
         self._failure = error
+        self.complete = True
         self.release()
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
@@ -110,7 +112,7 @@ class IncomingBody:
 
     def interrupt(self) -> None:
         """The client went away."""
-        if not self._complete:
+        if not self.arrived:
             self.fail(BodyInterrupted("the client went away before its body was complete"))
 
     def release(self) -> None:
@@ -122,5 +124,10 @@ class IncomingBody:
     def _body(self) -> Body:
         if not self.size:
             return NO_BODY
-        content = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        return Body(chunks=(content,), size=self.size, sha256=self._digest.hexdigest(), content=content)
+        if self._digest is None:
+            content = self._chunks[0]
+            digest = hashlib.sha256(content)
+        else:
+            content = b"".join(self._chunks)
+            digest = self._digest
+        return Body(chunks=(content,), size=self.size, sha256=digest.hexdigest(), content=content)

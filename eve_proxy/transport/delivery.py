@@ -15,6 +15,7 @@ from eve_proxy.wire.events import FramingKind, RequestHead, ResponseHead
 from eve_proxy.wire.framing import relay_framing
 from eve_proxy.wire.machine import Event
 from eve_proxy.wire.serialize import (
+    LAST_CHUNK,
     chunk,
     informational_head,
     last_chunk,
@@ -93,9 +94,27 @@ class Delivery:
             self._pending.append(informational_head(head.status, head.reason, head.headers))
 
     def responseStarted(self, head: ResponseHead) -> None:
-        """Choose how the body is framed for this client and hold the head until the batch ends."""
+        """Hold the head for this client until the batch ends."""
+        if not self._finished:
+            self._pending.append(self._begin(head))
+
+    def responseWhole(self, head: ResponseHead, data: bytes) -> None:
+        """Everything in one write. What was read before it, a 1xx perhaps, is written already."""
+        client = self._client
+        self._release()
         if self._finished:
             return
+        self._finished = True
+        answer = self._begin(head)
+        if self._framing is FramingKind.CHUNKED:
+            answer += chunk(data) + LAST_CHUNK
+        elif self._framing is not FramingKind.NONE:
+            answer += data
+        send(client.transport, answer)
+        client.response_done(keep=self._keep)
+
+    def _begin(self, head: ResponseHead) -> bytes:
+        """The head for this client; chooses how the body is framed."""
         framing = relay_framing(head.framing, head.content_length, self._head.version)
         self._framing = framing.kind
         # While the daemon stops, the client must know that this answer is the last one (RFC 9112 section 9.6).
@@ -103,16 +122,14 @@ class Delivery:
         self._keep = self._head.keep_alive and not last
         self._client.response_started()
         self._announce(head.status)
-        self._pending.append(
-            response_head(
-                head.status,
-                head.reason,
-                head.headers,
-                framing=framing,
-                extra=self._stamp,
-                keep_alive=self._keep,
-                version=self._head.version,
-            )
+        return response_head(
+            head.status,
+            head.reason,
+            head.headers,
+            framing=framing,
+            extra=self._stamp,
+            keep_alive=self._keep,
+            version=self._head.version,
         )
 
     def responseData(self, data: bytes) -> None:

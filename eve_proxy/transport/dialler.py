@@ -87,6 +87,7 @@ class Dialler:
         :raises PermitSpent: the permit was used before; nothing was dialled.
         """
         permit.ticket.take()
+        retriable = method in IDEMPOTENT
         exchange = OutgoingExchange(
             head,
             body,
@@ -94,9 +95,9 @@ class Dialler:
             websocket=permit.mode is Mode.UPGRADE,
             receiver=receiver,
             redial=partial(self._redial, permit),
-            retriable=method in IDEMPOTENT,
+            retriable=retriable,
         )
-        connection = self._warm.take(permit.authority, permit.addresses, retriable=method in IDEMPOTENT)
+        connection = self._warm.take(permit.authority, permit.addresses, retriable=retriable)
         if connection is None:
             self._connect(permit, exchange)
         else:

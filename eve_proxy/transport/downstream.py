@@ -214,24 +214,26 @@ class Downstream(Protocol):
         head: RequestHead | None = None
         body = self.body
         for event in events:
-            if isinstance(event, Data):
-                assert body is not None
-                body.add(event.data)
-            elif isinstance(event, RequestHead):
+            if isinstance(event, RequestHead):
                 head = self._head = event
-                self._body_started = self.factory.clock.seconds()
                 body = self.body = self.factory.incoming_body(event.framing, self._invite)
-            elif isinstance(event, End) and body is not None:
-                if not self.gone:  # refused already: then the watchdog is the linger's
-                    self._watchdog.clear()
+            elif body is None:
+                assert isinstance(event, End)
+            elif isinstance(event, Data):
+                body.add(event.data)
+            else:
+                # The watchdog goes on until somebody sets it again, and finds nothing amiss (``_expired``).
                 body.finish()
         if body is not None and not body.complete:
-            spent = self.factory.clock.seconds() - self._body_started
-            self._watchdog.set(self.factory.limits.body_wait(body.size, spent))
+            now = self.factory.clock.seconds()
+            if head is not None:
+                self._body_started = now
+            self._watchdog.set(self.factory.limits.body_wait(body.size, now - self._body_started))
         if head is not None:
-            if self.machine.state is State.IDLE:
-                self.machine.fire(Event.HEAD_STARTED)
-            self.machine.fire(Event.HEAD_COMPLETE)
+            machine = self.machine
+            if machine.state is State.IDLE:
+                machine.fire(Event.HEAD_STARTED)
+            machine.fire(Event.HEAD_COMPLETE)
             self.factory.site.begin(self, head)
 
     def _invite(self) -> None:
@@ -268,10 +270,10 @@ class Downstream(Protocol):
         self._watchdog.set(self.factory.limits.stall)
 
     def _may_continue(self) -> bool:
-        body = self.body
+        body, head = self.body, self._head
         return (
-            self._head is not None
-            and self._head.keep_alive
+            head is not None
+            and head.keep_alive
             and not self._half_closed
             and not self.factory.draining
             and (body is None or body.arrived)
@@ -304,11 +306,13 @@ class Downstream(Protocol):
     def _take_next(self) -> None:
         self._watchdog.set(self.factory.limits.idle)
         try:
-            self._take(self._reader.next_message())
+            events = self._reader.next_message()
+            if events:
+                self._take(events)
         except Malformed as error:
             self.malformed(error)
             return
-        if self._reader.buffered <= READ_AHEAD:
+        if self._reading_paused and self._reader.buffered <= READ_AHEAD:
             self._resume_reading()
         if self.machine.state is State.IDLE and self._reader.started:
             self.machine.fire(Event.HEAD_STARTED)

@@ -43,14 +43,21 @@ class GovernanceAnswer:
         """Status and headers."""
         self._head = head
         if (head.content_length or 0) > _MOST:
-            self._too_large()
+            self._give_up()
+
+    def responseWhole(self, head: ResponseHead, data: bytes) -> None:
+        """The usual answer."""
+        if len(data) > _MOST:
+            self.result.errback(_too_large())
+        else:
+            self.result.callback((head.status, head.headers, data))
 
     def responseData(self, data: bytes) -> None:
         """A piece of the body."""
         self._size += len(data)
         self._pieces.append(data)
         if self._size > _MOST:
-            self._too_large()
+            self._give_up()
 
     def flush(self) -> None:
         """Nothing is passed on before the end."""
@@ -69,10 +76,14 @@ class GovernanceAnswer:
         transport.abortConnection()
         self.result.errback(GovernorMisbehaved("governance service: an unexpected upgrade"))
 
-    def _too_large(self) -> None:
+    def _give_up(self) -> None:
         self._pieces.clear()
         self.abort()
-        self.result.errback(GovernorMisbehaved("governance service: an answer of more than 1 MiB"))
+        self.result.errback(_too_large())
+
+
+def _too_large() -> GovernorMisbehaved:
+    return GovernorMisbehaved("governance service: an answer of more than 1 MiB")
 
 
 def describe(error: UpstreamFailed) -> JudgingFailed:

@@ -1,13 +1,14 @@
 """Twisted's epoll reactor without a logging context around every event (performance.md, "What was learnt").
 
 The stock reactor enters a context per event so that messages of ``twisted.python.log`` carry the transport's name.
-Nothing here logs that way, and the context costs more than the system call it surrounds. Offered as
-``twistd --reactor eve-epoll``; everything works on the stock reactor too.
+Nothing here logs that way, and the context costs more than the system call it surrounds. The sidecar runs on it unless
+``twistd --reactor`` names another; everything works on the stock reactor too.
 """
 
 from __future__ import annotations
 
 import errno
+import sys
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
@@ -37,6 +38,12 @@ class LeanEPollReactor(EPollReactor):
                 dispatch(selectable, descriptor, event)
 
     doIteration = doPoll
+
+
+def install_unless_chosen() -> None:
+    """Make it the reactor, unless somebody has chosen one."""
+    if "twisted.internet.reactor" not in sys.modules:
+        install()
 
 
 def install() -> None:

@@ -125,6 +125,14 @@ class OutgoingExchange:
         if self._receiver is not None:
             self._receiver.responseStarted(head)
 
+    def responseWhole(self, head: ResponseHead, data: bytes) -> None:
+        """Passed on; the connection may serve somebody else already."""
+        receiver, self._receiver = self._receiver, None
+        self._connection = None
+        self._body = ()
+        if receiver is not None:
+            receiver.responseWhole(head, data)
+
     def responseData(self, data: bytes) -> None:
         """Passed on."""
         if self._receiver is not None:

@@ -54,18 +54,19 @@ class Pool(Generic[C]):
 
         :param now: a connection that has been idle for too long is left for ``expired`` to find.
         """
-        waiting = self._by_host.get((authority.host, authority.port))
+        key = (authority.host, authority.port)
+        waiting = self._by_host.get(key)
         if waiting is None:
             return None
-        for position in range(len(waiting) - 1, -1, -1):
-            connection = waiting[position]
-            if now - connection.idle_since >= self.idle:
-                # Everything further down is older still.
-                return None
-            if connection.address in addresses:
-                self._forget(connection, waiting, position)
-                return connection
-        return None
+        connection = waiting[-1]
+        if connection.address not in addresses or now - connection.idle_since >= self.idle:
+            return self._older(waiting, addresses, now)
+        # The usual case: the newest will do.
+        del waiting[-1]
+        if not waiting:
+            del self._by_host[key]
+        del self._by_age[connection]
+        return connection
 
     def put(self, connection: C, now: float) -> list[C]:
         """Keep a connection whose exchange has ended."""
@@ -73,9 +74,14 @@ class Pool(Generic[C]):
         if authority is None:
             return [connection]
         connection.idle_since = now
-        waiting = self._by_host.setdefault((authority.host, authority.port), [])
+        key = (authority.host, authority.port)
+        waiting = self._by_host.get(key)
+        if waiting is None:
+            waiting = self._by_host[key] = []
         waiting.append(connection)
         self._by_age[connection] = None
+        if len(waiting) <= self._per_key and len(self._by_age) <= self._in_all:
+            return []
         surplus: list[C] = []
         if len(waiting) > self._per_key:
             surplus.append(waiting[0])
@@ -117,6 +123,17 @@ class Pool(Generic[C]):
         self._by_age.clear()
         self._by_host.clear()
         return connections
+
+    def _older(self, waiting: list[C], addresses: Sequence[IPAddress], now: float) -> C | None:
+        for position in range(len(waiting) - 1, -1, -1):
+            connection = waiting[position]
+            if now - connection.idle_since >= self.idle:
+                # Everything further down is older still.
+                return None
+            if connection.address in addresses:
+                self._forget(connection, waiting, position)
+                return connection
+        return None
 
     def _forget(self, connection: C, waiting: list[C], position: int) -> None:
         del waiting[position]

@@ -17,7 +17,7 @@ from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
 # Up to here one copy is cheaper than a scatter/gather call; beyond it a copy of the body is the larger cost.
-_JOIN_BELOW = 64 * 1024
+JOIN_BELOW = 64 * 1024
 # Linux's IOV_MAX; a longer list goes through the transport.
 _MOST_PIECES = 1024
 
@@ -32,7 +32,7 @@ def send(transport: ITransport, data: bytes | Sequence[bytes]) -> None:
     :param data: one piece, or several that are sent with one call.
     """
     if not isinstance(data, bytes):
-        if sum(map(len, data)) > _JOIN_BELOW and len(data) <= _MOST_PIECES:
+        if sum(map(len, data)) > JOIN_BELOW and len(data) <= _MOST_PIECES:
             _send_pieces(transport, data)
             return
         data = b"".join(data)
@@ -68,6 +68,8 @@ def still_open(transport: ITransport) -> bool:
 
 def unsent(transport: ITransport) -> bool:
     """Whether bytes are queued that the kernel has not taken yet: the peer does not read as fast as we write."""
+    if isinstance(transport, Connection):
+        return bool(transport.dataBuffer or transport._tempDataLen)
     return bool(getattr(transport, "dataBuffer", b"") or getattr(transport, "_tempDataLen", 0))
 
 

@@ -8,7 +8,7 @@ governance client uses the same protocol on connections of its own (``governance
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 from typing import Protocol as Structural
 
 from twisted.internet.error import ConnectionDone
@@ -20,10 +20,13 @@ from eve_proxy.model.authority import Authority, IPAddress
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.model.headers import Headers
 from eve_proxy.transport.body_feed import FEED_ABOVE, BodyFeed
-from eve_proxy.transport.sending import is_plain, send, set_nodelay, unsent
+from eve_proxy.transport.sending import JOIN_BELOW, is_plain, send, set_nodelay, unsent
 from eve_proxy.transport.watchdog import Watchdog
-from eve_proxy.wire.events import Data, End, Informational, ResponseEvent, ResponseHead
+from eve_proxy.wire.events import END, Data, End, Informational, ResponseEvent, ResponseHead
 from eve_proxy.wire.response_reader import ResponseReader
+
+# Events of a response that is complete in one read, and has no trailers: a head, most often a body, and its end.
+_WHOLE: Final = 3
 
 
 class Unanswered(UpstreamFailed):
@@ -38,13 +41,19 @@ class Unintelligible(UpstreamFailed):
 
 
 class Receiver(Structural):
-    """Whoever wants the answer. Exactly one of ``responseEnded``, ``responseFailed`` and ``upgraded`` ends it."""
+    """Whoever wants the answer.
+
+    Exactly one of ``responseWhole``, ``responseEnded``, ``responseFailed`` and ``upgraded`` ends it.
+    """
 
     def informational(self, head: ResponseHead) -> None:
         """An interim response (1xx but 101)."""
 
     def responseStarted(self, head: ResponseHead) -> None:
         """The final response's head."""
+
+    def responseWhole(self, head: ResponseHead, data: bytes) -> None:
+        """A final response that is complete in one read: one call instead of all that it would take in parts."""
 
     def responseData(self, data: bytes) -> None:
         """A piece of its body, framing removed."""
@@ -136,7 +145,11 @@ class UpstreamConnection(Protocol):
         self._watchdog.set(self._timeout)
         if not body:
             send(self.transport, head)
-        elif sum(map(len, body)) <= FEED_ABOVE or not is_plain(self.transport):
+            return
+        size = sum(map(len, body))
+        if size <= JOIN_BELOW:
+            send(self.transport, b"".join((head, *body)))
+        elif size <= FEED_ABOVE or not is_plain(self.transport):
             send(self.transport, (head, *body))
         else:
             send(self.transport, head)
@@ -186,7 +199,6 @@ class UpstreamConnection(Protocol):
             # Bytes that nobody asked for would be taken for the next exchange's answer.
             self._drop()
             return
-        self._answered = True
         if self._started and not self._paused:
             self._watchdog.set(self._stall)
         try:
@@ -194,6 +206,12 @@ class UpstreamConnection(Protocol):
         except UpstreamFailed as error:
             self._fail(Unintelligible(str(error)))
             return
+        if len(events) <= _WHOLE and events and events[-1] is END:
+            first = events[0]
+            if isinstance(first, ResponseHead):
+                self._whole(receiver, first, events)
+                return
+        self._answered = True
         self._deliver(receiver, events)
         if self._receiver is receiver:
             receiver.flush()
@@ -239,7 +257,19 @@ class UpstreamConnection(Protocol):
                 # The receiver gave up inside the call.
                 return
 
+    def _whole(self, receiver: Receiver, head: ResponseHead, events: Sequence[ResponseEvent]) -> None:
+        """The usual response, all of it in one read: the connection is free before anybody looks at it."""
+        body = events[1]
+        self._keep = self._keep and head.keep_alive and not head.connection_auth
+        self._part()
+        receiver.responseWhole(head, body.data if isinstance(body, Data) else b"")
+
     def _complete(self, receiver: Receiver, trailers: Headers) -> None:
+        self._part()
+        receiver.responseEnded(trailers)
+
+    def _part(self) -> None:
+        """The exchange is over: be ready for another, or close."""
         self._receiver = None
         self._watchdog.clear()
         if self._feed is not None or not self._keep or self._reader.surplus or unsent(self.transport):
@@ -251,7 +281,6 @@ class UpstreamConnection(Protocol):
                 self._paused = False
                 self.transport.resumeProducing()
             self._released(self)
-        receiver.responseEnded(trailers)
 
     def _hand_over(self, receiver: Receiver, head: ResponseHead) -> None:
         self._receiver = None

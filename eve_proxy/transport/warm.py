@@ -34,6 +34,7 @@ class WarmConnections:
     ) -> None:
         self._pool = pool
         self._clock = clock
+        self._seconds = clock.seconds
         self._look = look
         self._all: set[UpstreamConnection] = set()
         self._sweep: IDelayedCall | None = None
@@ -53,7 +54,7 @@ class WarmConnections:
 
         :param retriable: whether the exchange may be repeated should the connection turn out to be dead.
         """
-        now = self._clock.seconds()
+        now = self._seconds()
         while (connection := self._pool.take(authority, addresses, now)) is not None:
             if retriable or now - connection.idle_since < _TRUSTED_FOR or self._look(connection):
                 return connection
@@ -65,7 +66,7 @@ class WarmConnections:
         if self.closed:
             connection.close()
             return
-        for surplus in self._pool.put(connection, self._clock.seconds()):
+        for surplus in self._pool.put(connection, self._seconds()):
             surplus.close()
         if self._sweep is None:
             self._sweep = self._clock.callLater(self._pool.idle, self._close_expired)
@@ -89,7 +90,7 @@ class WarmConnections:
 
     def _close_expired(self) -> None:
         self._sweep = None
-        now = self._clock.seconds()
+        now = self._seconds()
         for connection in self._pool.expired(now):
             connection.close()
         due = self._pool.next_expiry()

@@ -37,7 +37,7 @@ from eve_proxy.wire.response_reader import ResponseReader
 from tests.enforcement.bench import GateBench
 from tests.fakes.client_hello import client_hello
 from tests.fakes.ports import SECRET
-from tests.transport.bench import ClientTransport, FakeDialler
+from tests.transport.bench import ClientTransport, FakeDialler, is_whole
 
 DEADLINE = 2.0
 PICK = st.integers(0, 7)
@@ -329,6 +329,9 @@ class Conversations(RuleBasedStateMachine):
             events = reader.feed(data) if data else reader.eof()
         except UpstreamFailed as error:
             receiver.responseFailed(error, started)
+            return False
+        if not started and is_whole(events):
+            receiver.responseWhole(events[0], b"".join([event.data for event in events[1:-1]]))
             return False
         for event in events:
             if isinstance(event, Data):

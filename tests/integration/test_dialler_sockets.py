@@ -23,12 +23,13 @@ from eve_proxy.model.decision import Mode, Permit, Ticket
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.transport.dialler import Dialler
 from eve_proxy.transport.pool import Pool
+from tests.transport.bench import InParts
 
 reactor: Any = real_reactor
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-class Receiver:
+class Receiver(InParts):
     """Fires with ``(status, body)``, or fails."""
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any
 
@@ -17,7 +17,7 @@ from eve_proxy.transport.factory import ProxyFactory
 from eve_proxy.transport.limits import BufferAccount, Limits
 from eve_proxy.transport.tunnel_opening import TunnelOpening
 from eve_proxy.transport.tunnel_watch import WatchedOpening
-from eve_proxy.wire.events import RequestHead
+from eve_proxy.wire.events import END, RequestHead, ResponseHead
 
 
 class ClientTransport(StringTransport):
@@ -62,6 +62,21 @@ class SlowTransport(ClientTransport):
         super().write(data)
         if self.producer is not None and not self.streaming:
             self.producer.resumeProducing()
+
+
+class InParts:
+    """For a receiver to which a response in one read is the same as one in parts."""
+
+    def responseWhole(self: Any, head: ResponseHead, data: bytes) -> None:
+        self.responseStarted(head)
+        if data:
+            self.responseData(data)
+        self.responseEnded(END.trailers)
+
+
+def is_whole(events: Sequence[Any]) -> bool:
+    """Whether an upstream connection passes ``events`` on in one call."""
+    return 0 < len(events) <= 3 and isinstance(events[0], ResponseHead) and events[-1] is END
 
 
 class FakeHandle:
@@ -219,7 +234,7 @@ class Bench:
         head = self.site.begun[-1]
         mode = Mode.UPGRADE if head.request.websocket else Mode.FORWARD
         body: list[Any] = []
-        self.client.body.read().addCallback(body.append)
+        Deferred.fromCoroutine(self.client.body.read()).addCallback(body.append)
         stamp = [(b"X-EVE-Decision-Cert", b"{}")]
         self.client.forward(permit_of(mode), head.request, body[0].chunks, stamp, self.outcome)
 

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from eve_proxy.model.body import Body
 from eve_proxy.model.errors import BodyInterrupted, BodyTooLarge, EveError, Malformed, Overloaded
@@ -26,7 +27,8 @@ class Bench:
         self.invited += 1
 
     def read(self) -> None:
-        self.body.read().addCallbacks(self.results.append, lambda failure: self.results.append(failure.value))
+        read = Deferred.fromCoroutine(self.body.read())
+        read.addCallbacks(self.results.append, lambda failure: self.results.append(failure.value))
 
 
 def test_pieces_become_one_body() -> None:
@@ -111,6 +113,7 @@ def test_failure_reaches_the_judge_whenever_it_reads(error: EveError) -> None:
         bench.body.fail(error)
         bench.body.fail(BodyTooLarge("second"))
         assert bench.account.held == 0
+        assert (bench.body.complete, bench.body.arrived) == (True, False)
     after.read()
     assert before.results == after.results == [error]
 

@@ -12,7 +12,7 @@ from eve_proxy.wire.events import Data, End, Informational, ResponseHead
 from eve_proxy.wire.machine import State
 from eve_proxy.wire.response_reader import ResponseReader
 from tests.integration.sidecar import head_of
-from tests.transport.bench import Bench
+from tests.transport.bench import Bench, is_whole
 
 GET = b"GET http://a.example/x HTTP/1.1\r\nHost: a.example\r\n\r\n"
 UPGRADE = (
@@ -22,6 +22,13 @@ UPGRADE = (
 SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %b\r\n\r\n"
 )
+
+
+@pytest.fixture(autouse=True, params=["in one call", "in parts"])
+def told(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a response that is there at once is told: an upstream connection does the former."""
+    if request.param == "in parts":
+        monkeypatch.setitem(globals(), "is_whole", lambda events: False)
 
 
 def begun(request: bytes = GET) -> Bench:
@@ -37,8 +44,12 @@ def upstream(bench: Bench, *pieces: bytes, eof: bool = False) -> None:
     method = bench.site.begun[-1].request.method
     reader = ResponseReader(method)
     for piece in pieces:
-        play(receiver, reader.feed(piece))
-        receiver.flush()
+        events = reader.feed(piece)
+        if is_whole(events):
+            receiver.responseWhole(events[0], b"".join([event.data for event in events[1:-1]]))
+        else:
+            play(receiver, events)
+            receiver.flush()
     if eof:
         play(receiver, reader.eof())
 
@@ -237,3 +248,23 @@ def test_nothing_is_written_to_a_client_that_left() -> None:
     bench.client.connectionLost()
     upstream(bench, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
     assert bench.written == b""
+
+
+def test_chunks_stay_chunks_for_a_client_that_knows_them() -> None:
+    """A body of a length that upstream did not tell arrives whole, and its end is marked."""
+    bench = begun()
+    upstream(bench, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+    _, fields, body = head_of(bench.written)
+    assert (fields["transfer-encoding"], body) == ("chunked", b"5\r\nhello\r\n0\r\n\r\n")
+    assert bench.client.machine.state is State.IDLE
+
+
+def test_early_hints_come_before_the_response_and_hold_nothing_up() -> None:
+    """A 103 is written when it comes; when the response is written, nobody has a hand on the client's pace any more."""
+    bench = begun()
+    upstream(bench, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n")
+    hints, response = bench.written.split(b"\r\n\r\n")[:2]
+    assert hints.startswith(b"HTTP/1.1 103 ")
+    assert response.startswith(b"HTTP/1.1 204 ")
+    assert bench.transport.producer is None
+    assert bench.client.machine.state is State.IDLE

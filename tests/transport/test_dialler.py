@@ -18,6 +18,7 @@ from eve_proxy.model.errors import PermitSpent, UpstreamFailed
 from eve_proxy.transport import warm
 from eve_proxy.transport.dialler import Dialler
 from eve_proxy.transport.pool import Pool
+from tests.transport.bench import InParts
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 HEAD = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
@@ -33,7 +34,7 @@ def permit(host: str = "a.example", *addresses: str, mode: Mode = Mode.FORWARD) 
     )
 
 
-class Receiver:
+class Receiver(InParts):
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.body = b""

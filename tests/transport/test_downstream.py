@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from eve_proxy.model.body import Body
 from eve_proxy.model.decision import Mode
@@ -21,7 +22,7 @@ def test_request_reaches_the_site_with_its_body() -> None:
     """A request in one segment is decided with its body already there."""
     bench = Bench()
     bodies: list[Any] = []
-    bench.site.script = lambda client, _: client.body.read().addCallback(bodies.append)
+    bench.site.script = lambda client, _: Deferred.fromCoroutine(client.body.read()).addCallback(bodies.append)
     bench.receive(POST + b"hello")
     assert len(bench.site.begun) == 1
     assert bodies[0].content == b"hello"
@@ -73,7 +74,7 @@ def test_slow_body(gap: bool) -> None:
     """A body may pause 30 s at most, and dribble two minutes at most."""
     bench = Bench()
     results: list[Any] = []
-    bench.site.script = lambda client, _: client.body.read().addErrback(results.append)
+    bench.site.script = lambda client, _: Deferred.fromCoroutine(client.body.read()).addErrback(results.append)
     bench.receive(POST.replace(b"5", b"900"))
     if gap:
         bench.clock.advance(30)
@@ -173,7 +174,7 @@ def test_expectation_is_met_when_the_judge_asks() -> None:
     bench = Bench()
     bench.receive(POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
     assert bench.written == b""
-    bench.client.body.read()
+    Deferred.fromCoroutine(bench.client.body.read())
     assert bench.written == b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -182,7 +183,7 @@ def test_declared_body_over_the_limit_is_refused_unread() -> None:
     bench = Bench()
     failures: list[Any] = []
     bench.receive(POST.replace(b"5", b"1001").replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
-    bench.client.body.read().addErrback(failures.append)
+    Deferred.fromCoroutine(bench.client.body.read()).addErrback(failures.append)
     assert failures[0].check(BodyTooLarge)
     assert bench.written == b""
 
@@ -191,7 +192,7 @@ def test_client_that_leaves_mid_body_is_told_to_the_judge() -> None:
     """Half a body is never judged, let alone sent."""
     bench = Bench()
     failures: list[Any] = []
-    bench.site.script = lambda client, _: client.body.read().addErrback(failures.append)
+    bench.site.script = lambda client, _: Deferred.fromCoroutine(client.body.read()).addErrback(failures.append)
     bench.receive(POST + b"he")
     bench.client.connectionLost()
     assert failures[0].check(BodyInterrupted)
@@ -292,7 +293,7 @@ def test_body_value() -> None:
     bench = Bench()
     bench.receive(POST + b"hello")
     bodies: list[Body] = []
-    bench.client.body.read().addCallback(bodies.append)
+    Deferred.fromCoroutine(bench.client.body.read()).addCallback(bodies.append)
     assert bodies[0].chunks == (b"hello",)
 
 
@@ -362,7 +363,7 @@ def test_a_refusal_in_the_middle_of_a_batch_still_lingers_for_a_bounded_time() -
     chunked = GET.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
 
     def script(client: Any, _: Any) -> None:
-        client.body.read().addErrback(lambda _: client.answer(b"413", keep=False))
+        Deferred.fromCoroutine(client.body.read()).addErrback(lambda _: client.answer(b"413", keep=False))
 
     bench.site.script = script
     bench.receive(chunked)
@@ -380,3 +381,27 @@ def test_client_that_leaves_stops_the_dialling_of_its_tunnel() -> None:
     bench.client.connectionLost()
     assert bench.outcome.heard == [("abandoned", "the client went away before the tunnel was open")]
     assert bench.dialler.tunnels[0][1].called
+
+
+def test_the_time_for_a_body_begins_with_its_head() -> None:
+    """A client may send its body slowly, whenever the process was started."""
+    bench = Bench()
+    bench.clock.advance(1000)
+    client, transport = bench.connect()
+    client.dataReceived(POST + b"he")
+    bench.clock.advance(29)
+    client.dataReceived(b"ll")
+    bench.clock.advance(29)
+    assert transport.value() == b""
+    bench.clock.advance(1)
+    assert transport.value().startswith(b"malformed 408")
+
+
+def test_a_long_decision_is_not_the_clients_fault() -> None:
+    """Once a body is complete its timer accuses nobody."""
+    bench = Bench()
+    bench.receive(POST + b"he")
+    bench.receive(b"llo")
+    bench.clock.advance(1000)
+    assert bench.written == b""
+    assert bench.client.machine.state is State.JUDGING

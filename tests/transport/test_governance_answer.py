@@ -41,6 +41,16 @@ def test_whole() -> None:
     assert [(status, list(headers), body) for status, headers, body in told] == [(200, [(b"x-a", b"b")], b"hello")]
 
 
+def test_in_one_read() -> None:
+    """The usual answer, told in one call, is the same and has the same bound."""
+    made, told = answer()
+    made.responseWhole(head(5), b"hello")
+    assert [(status, list(headers), body) for status, headers, body in told] == [(200, [(b"x-a", b"b")], b"hello")]
+    made, told = answer()
+    made.responseWhole(head(5), b"x" * (1024 * 1024 + 1))
+    assert isinstance(told[0], GovernorMisbehaved)
+
+
 @pytest.mark.parametrize("announced", [True, False])
 def test_bounded(announced: bool) -> None:
     """A decision service cannot fill our memory: over 1 MiB is a failure of judging."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from twisted.application.reactors import IReactorInstaller
 from twisted.internet.main import CONNECTION_LOST
 from twisted.plugin import getPlugins
 
+from eve_proxy.transport import lean_reactor
 from eve_proxy.transport.lean_reactor import LeanEPollReactor
 
 
@@ -99,6 +101,18 @@ def test_a_signal_is_no_error(reactor: Any) -> None:
     reactor._poller = Poller(OSError(9, "Bad file descriptor"))
     with pytest.raises(OSError):
         reactor.doPoll(0)
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_a_chosen_reactor_stays(monkeypatch: pytest.MonkeyPatch, chosen: bool) -> None:
+    """`twistd --reactor` and programs that bring a reactor have their way."""
+    installed: list[Any] = []
+    monkeypatch.setattr(lean_reactor, "installReactor", installed.append)
+    monkeypatch.setitem(sys.modules, "twisted.internet.reactor", object())
+    if not chosen:
+        monkeypatch.delitem(sys.modules, "twisted.internet.reactor")
+    lean_reactor.install_unless_chosen()
+    assert [type(reactor) for reactor in installed] == ([] if chosen else [LeanEPollReactor])
 
 
 def test_twistd_offers_it() -> None:

@@ -27,6 +27,9 @@ class Receiver:
     def responseStarted(self, head: Any) -> None:
         self.told.append(("started", head))
 
+    def responseWhole(self, head: Any, data: bytes) -> None:
+        self.told.append(("whole", head, data))
+
     def responseData(self, data: bytes) -> None:
         self.told.append(("data", data))
 
@@ -104,6 +107,18 @@ def test_the_answer_is_passed_on() -> None:
         ("informational", "103"), ("started", "200"), ("data", b"x"), "flush", ("ended", Headers()),
     ]  # fmt: skip
     assert case.exchange.over
+
+
+def test_a_whole_answer_is_passed_on_and_ends_it() -> None:
+    """An answer in one read is told in one call, and the handle is of no more use."""
+    case = Case().on_its_way()
+    case.exchange.responseWhole("200", b"x")
+    assert case.receiver.told == [("whole", "200", b"x")]
+    assert case.exchange.over
+    case.exchange.responseWhole("200", b"x")
+    case.exchange.abort()
+    case.exchange.pauseProducing()
+    assert (len(case.receiver.told), case.connection.events) == (1, [])
 
 
 @pytest.mark.parametrize("fresh", [True, False])

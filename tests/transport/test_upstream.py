@@ -16,18 +16,22 @@ from twisted.python.failure import Failure
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.transport import upstream
 from eve_proxy.transport.upstream import Unanswered, Unintelligible, UpstreamConnection
+from eve_proxy.wire.events import END, Data
+from eve_proxy.wire.response_reader import ResponseReader
+from tests.transport.bench import InParts
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
-class Recorder:
+class Recorder(InParts):
     """A receiver that writes down what it was told."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.body = b""
         self.flushes = 0
+        self.wholes = 0
         self.on_data: Any = None
 
     def informational(self, head: Any) -> None:
@@ -35,6 +39,10 @@ class Recorder:
 
     def responseStarted(self, head: Any) -> None:
         self.told.append(("started", head.status))
+
+    def responseWhole(self, head: Any, data: bytes) -> None:
+        self.wholes += 1
+        super().responseWhole(head, data)
 
     def responseData(self, data: bytes) -> None:
         self.body += data
@@ -118,6 +126,42 @@ def test_one_exchange_after_another(case: Case) -> None:
     case.receive(OK)
     assert second.told == first.told
     assert case.calls == ["made", "released", "released"]
+    assert (first.wholes, first.flushes) == (second.wholes, second.flushes) == (1, 0)
+
+
+def test_the_connection_is_free_before_a_whole_answer_is_looked_at(case: Case) -> None:
+    """Whoever asks again inside the call gets this connection, and nothing of the old exchange reaches the new one."""
+    second = Recorder()
+
+    class Eager(Recorder):
+        def responseWhole(self, head: Any, data: bytes) -> None:
+            super().responseWhole(head, data)
+            case.connection.send(HEAD, (), method="GET", receiver=second)
+
+    case.connection.send(HEAD, (), method="GET", receiver=Eager())
+    case.receive(OK)
+    assert case.calls == ["made", "released"]
+    assert second.told == []
+    case.receive(OK)
+    assert second.told == [("started", 200), ("ended",)]
+    case.clock.advance(1000)
+    assert len(second.told) == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\r\n\r\n",
+        OK[:-1],
+    ],
+)
+def test_only_a_whole_answer_without_trailers_is_told_in_one_call(case: Case, data: bytes) -> None:
+    """Early hints and trailers are not lost, and a part is not taken for the whole."""
+    receiver = case.send()
+    case.receive(data)
+    assert receiver.wholes == 0
+    assert ("started", 200) in receiver.told
 
 
 def test_head_and_body_leave_in_one_write(case: Case) -> None:
@@ -360,8 +404,9 @@ def test_abort_inside_a_call(case: Case) -> None:
     """A receiver that gives up in the middle of a batch hears nothing of the rest of it."""
     receiver = case.send()
     receiver.on_data = case.connection.abort
-    case.receive(OK)
+    case.receive(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n0\r\nA: trailer\r\n\r\n")
     assert receiver.told == [("started", 200)]
+    assert receiver.body == b"he"
     assert receiver.flushes == 0
 
 
@@ -422,3 +467,13 @@ def test_an_answer_before_the_request_has_left_ends_the_connection(case: Case) -
     assert receiver.told[-1] == ("ended",)
     assert case.transport.aborting
     assert "released" not in case.calls
+
+
+def test_no_piece_of_a_whole_answer_is_dropped(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that tells a body in several pieces is passed on piece by piece."""
+    receiver = case.send()
+    (head,) = ResponseReader("GET").feed(OK[:-5])
+    monkeypatch.setattr(ResponseReader, "feed", lambda self, data: [head, Data(b"he"), Data(b"llo"), END])
+    case.receive(b"...")
+    assert receiver.body == b"hello"
+    assert (receiver.wholes, receiver.told) == (0, [("started", 200), ("ended",)])

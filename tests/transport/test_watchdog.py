@@ -50,3 +50,6 @@ def test_cleared_and_stopped() -> None:
     dog.set(5)
     dog.stop()
     assert clock.getDelayedCalls() == []
+    dog.set(5)
+    clock.advance(5)
+    assert len(fired) == 1
