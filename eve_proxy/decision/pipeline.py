@@ -136,6 +136,7 @@ class Pipeline:
     async def _judge(
         self, exchange: Exchange, source: IBodySource | None, watch: Stopwatch
     ) -> tuple[Exchange, Verdict]:
+        reading = False
         try:
             verdict = _first_refusal(self.head_filters, exchange)
             if verdict is not None:
@@ -143,10 +144,12 @@ class Pipeline:
             watch.check()
             if source is not None:
                 watch.pause()
+                reading = True
                 try:
                     body = await source.read()
                 finally:
                     watch.resume()
+                reading = False
                 exchange = exchange.with_body(body)
                 if body.size:
                     exchange = await self._decoded(exchange, watch)
@@ -158,9 +161,9 @@ class Pipeline:
             # A refusal stays one however late it is; an allow is accepted in time or not at all.
             if PERMITS[verdict.outcome] is not False:
                 watch.check()
-        except (Malformed, BodyInterrupted, Overloaded):
-            raise
         except Exception as error:  # noqa: BLE001  law 4: whatever judging raised becomes a verdict
+            if reading and isinstance(error, (Malformed, BodyInterrupted, Overloaded)):
+                raise  # the body's, not a judge's: this never became a request
             verdict = verdict_of(error, fail_open=self.fail_open)
             if verdict.pillar is not None and verdict.vector is None:
                 verdict = replace(verdict, governor=self.governor.name)

@@ -35,7 +35,7 @@ class Router:
             client.answer(_last_hop(head), keep=False)
             return
         enter = connect.enter if head.form is Form.AUTHORITY else forward.enter
-        Drive(enter(self._gate, client, head), _served, partial(self._defect, client))
+        Drive(enter(self._gate, client, head), partial(_served, client), partial(self._defect, client))
 
     def malformed(self, client: Downstream, error: Malformed) -> bytes:
         """The answer to bytes that are no request: counted and logged, never certified."""
@@ -54,10 +54,13 @@ class Router:
         # An exception of our own after the decision: nothing may follow from it but a closed connection.
         self._log.failure("defect while enforcing a decision", failure=failure)
         client.broken(answers.text(503, "internal error; nothing was forwarded"))
+        _served(client, None)
 
 
-def _served(_: None) -> None:
-    """The entry point has answered, or passed the request on."""
+def _served(client: Downstream, _: None) -> None:
+    """The entry point has answered, or passed the request on; a body whose client left meanwhile is held no longer."""
+    if client.gone and client.body is not None:
+        client.body.release()
 
 
 def _last_hop(head: RequestHead) -> bytes:

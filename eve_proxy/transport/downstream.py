@@ -121,11 +121,12 @@ class Downstream(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Everything this connection held is let go."""
         self._watchdog.stop()
+        judged = self.machine.state is State.JUDGING
         self.machine.fire(Event.PEER_GONE)
         if self.body is not None:
             self.body.interrupt()
-            self.body.release()
-            self.body = None
+            if not judged:  # else the judge holds it still, and the site lets go of it
+                self.body.release()
         if self._delivery is not None:
             delivery, self._delivery = self._delivery, None
             delivery.client_gone()
@@ -158,13 +159,12 @@ class Downstream(Protocol):
         if self.gone:
             return
         if self.machine.state in EGRESS:
-            # An answer of ours inside upstream's would be response splitting.
-            self.abort()
-            return
-        self.machine.fire(Event.VIOLATION)
-        if self.body is not None:
-            self.body.fail(error)
-        self._sever(self.factory.site.malformed(self, error))
+            self.abort()  # an answer of ours inside upstream's would be response splitting
+        else:
+            self.machine.fire(Event.VIOLATION)
+            if self.body is not None:
+                self.body.fail(error)
+            self._sever(self.factory.site.malformed(self, error))
 
     def abort(self) -> None:
         """Reset the connection: there is no answer that the client should read."""

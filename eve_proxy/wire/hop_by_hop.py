@@ -103,7 +103,9 @@ class Fates(dict[bytes, Fate]):
 
     def __missing__(self, spelt: bytes) -> Fate:
         name = spelt.lower() if is_token(spelt) else b""
-        travels = bool(name) and name not in self._drops and name[:_PREFIX] not in _RESERVED
+        # Servers that make variables of names (CGI) take an underscore for a hyphen.
+        meant = name.replace(b"_", b"-")
+        travels = bool(name) and meant not in self._drops and meant[:_PREFIX] not in _RESERVED
         return name, travels, not travels or name in self._reads
 
 

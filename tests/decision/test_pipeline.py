@@ -512,3 +512,11 @@ def test_a_decoder_that_hangs_is_raced() -> None:
     body = gzip.compress(os.urandom(100_000))
     bench.decide(exchange_of(request), FakeBody(body))
     assert raced == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("error", [Malformed("x", "x"), BodyInterrupted("x"), Overloaded("x")])
+def test_a_judge_cannot_speak_for_the_body(error: Exception) -> None:
+    """Only the body itself can say that there was no request; from a governor the same exception is a failure."""
+    bench = Bench(governor=FakeGovernor(error))
+    assert bench.decide().verdict.outcome is Outcome.FAIL_CLOSED
+    assert bench.only.to_dict()["matched_pillar"] == "114"

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
 from eve_proxy.enforcement.decision_log import DecisionLog
@@ -64,3 +65,25 @@ def test_defect_of_ours_closes_the_connection(monkeypatch: pytest.MonkeyPatch) -
     assert head_of(transport.value())[0] == 503
     assert bench.dialler.sent == []
     assert any("defect" in str(event.get("log_format")) for event in seen)
+
+
+def test_body_is_let_go_when_its_client_left_before_the_decision() -> None:
+    """What a vanished client had sent is held only as long as the judge needs it."""
+    bench = GateBench()
+    answer: Deferred[None] = Deferred()
+    judge = bench.governor.evaluate
+
+    async def late(exchange: Any) -> Any:
+        await answer
+        return await judge(exchange)
+
+    bench.governor.evaluate = late
+    body = b"hello"
+    head = b"POST http://api.example.com/ HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: %d\r\n\r\n" % len(body)
+    transport = bench.converse(head + body)
+    transport.protocol.connectionLost()
+    account = bench.factory.account
+    assert account.held == len(body)
+    answer.callback(None)
+    assert account.held == 0
+    assert bench.dialler.sent == []

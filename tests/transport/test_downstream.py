@@ -405,3 +405,13 @@ def test_a_long_decision_is_not_the_clients_fault() -> None:
     bench.clock.advance(1000)
     assert bench.written == b""
     assert bench.client.machine.state is State.JUDGING
+
+
+def test_body_of_a_client_that_left_counts_until_it_is_judged() -> None:
+    """Clients that send much and vanish cannot make the process hold more than EVE_PROXY_MAX_BUFFERED."""
+    bench = Bench()
+    bench.receive(POST + b"hello")
+    bench.client.connectionLost()
+    assert bench.account.held == 5
+    bench.client.body.release()
+    assert bench.account.held == 0

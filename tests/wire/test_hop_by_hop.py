@@ -89,3 +89,13 @@ def test_usual_names_have_no_fate_of_their_own(fates: Fates) -> None:
 def test_connection_authentication(value: bytes, expected: bool) -> None:
     """A connection that was authenticated for one client is never lent to another."""
     assert names_connection_auth([value]) is expected
+
+
+@pytest.mark.parametrize(
+    "name", [b"Content_Length", b"transfer_encoding", b"X_EVE_Decision_Cert", b"Proxy_Authorization", b"x-eve_verdict"]
+)
+def test_an_underscore_does_not_smuggle_a_name(name: bytes) -> None:
+    """A CGI origin takes `X_EVE_Verdict` for ours and `Content_Length` for the framing: neither travels."""
+    assert REQUEST[name][1] is False
+    assert RESPONSE[b"X_EVE_Verdict"][1] is False
+    assert REQUEST[b"X_Mine"][1] is True
