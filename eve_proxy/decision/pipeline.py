@@ -161,7 +161,7 @@ class Pipeline:
             # A refusal stays one however late it is; an allow is accepted in time or not at all.
             if PERMITS[verdict.outcome] is not False:
                 watch.check()
-        except Exception as error:  # noqa: BLE001  law 4: whatever judging raised becomes a verdict
+        except Exception as error:  # law 4: whatever judging raised becomes a verdict
             if reading and isinstance(error, (Malformed, BodyInterrupted, Overloaded)):
                 raise  # the body's, not a judge's: this never became a request
             verdict = verdict_of(error, fail_open=self.fail_open)

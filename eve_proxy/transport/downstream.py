@@ -1,8 +1,7 @@
 """The application's side: one protocol per client connection, and the factory that accepts them.
 
 This file owns the socket and the connection's state (``wire/machine.py``); it decides nothing. Requests are handed
-to a *site* (``enforcement/``), which answers with exactly one of ``answer``, ``forward``, ``tunnel``, ``malformed``
-and ``drop``.
+to a *site* (``enforcement/``), which calls one of ``answer``, ``forward``, ``tunnel``, ``malformed`` and ``abort``.
 """
 
 from __future__ import annotations
