@@ -51,9 +51,9 @@ class Evaluate(resource.Resource):
 
     def render(self, request: server.Request) -> bytes | int:
         """Twisted's entry; every method but POST is answered 405."""
-        return self._answer(request) if request.method == b"POST" else _not_allowed(request, b"POST")
+        return self._evaluate(request) if request.method == b"POST" else _not_allowed(request, b"POST")
 
-    def _answer(self, request: server.Request) -> bytes | int:
+    def _evaluate(self, request: server.Request) -> bytes | int:
         if not self._authorised(request):
             request.setHeader(b"www-authenticate", b"Bearer")
             return _finish(request, 401, problem("a valid bearer token is required"))
