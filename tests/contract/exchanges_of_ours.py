@@ -20,7 +20,8 @@ TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFabcdefXYZxyz"
 # The names whose values are redacted among others, and values of any bytes that a field may have.
 NAMES = st.sampled_from(("Authorization", "Cookie", "X-Api-Key", "Content-Type")) | st.text(TOKEN, min_size=1)
 VALUES = st.binary(max_size=30).map(lambda value: value.translate(None, bytes(range(32)) + b"\x7f").strip())
-HEADERS = st.lists(st.tuples(NAMES.map(str.encode), VALUES), max_size=8).map(Headers.of)
+CREDENTIALS = st.sampled_from(((b"Authorization", b"Bearer s3cret"), (b"COOKIE", b"a=s3cret"), (b"x-note", b"s3cret")))
+HEADERS = st.lists(CREDENTIALS | st.tuples(NAMES.map(str.encode), VALUES), max_size=8).map(Headers.of)
 TARGETS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=40).map(
     lambda text: f"/{text}".encode()
 )

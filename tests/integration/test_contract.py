@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,7 +105,28 @@ def test_services_that_misbehave_fail_everywhere(mode: str) -> None:
 def test_services_that_are_late_fail(mode: str) -> None:
     """The time is for the whole answer: one byte now and then buys none."""
     with FakeGovernor(mode, delay=3) as governor:
-        assert failures(governor, {"connect", "library"}, timeout=0.3) == {"connect", "library"}
+        service = suite.Service(governor.url, timeout=0.3)
+        results = list(suite.run(service, [each for each in suite.exchanges() if each.name in ("connect", "library")]))
+    assert [result.failure for result in results] == ["no answer: TimeoutError"] * 2
+
+
+def test_an_answer_that_ends_early_fails() -> None:
+    """What arrived may be good JSON and an allow: it is not all that was announced."""
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as reader:
+            while reader.readline().strip():
+                pass
+            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"decision": {"status": "ALLOWED"}}')
+            connection.shutdown(socket.SHUT_WR)
+            reader.read()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        service = suite.Service(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        chosen = [each for each in suite.exchanges() if each.name == "connect"]
+        assert [result.failure for result in suite.run(service, chosen)] == ["no answer: IncompleteRead"]
 
 
 def test_a_service_on_a_socket_path(tmp_path: Path) -> None:
