@@ -213,7 +213,8 @@ class Service:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._credential is not None and not anonymous:
             headers[self._credential[0]] = self._credential[1]
-        connection.connect() if connection.sock is None else None
+        if connection.sock is None:
+            connection.connect()
         sock = connection.sock
         late = threading.Event()
 

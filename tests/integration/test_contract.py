@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import socket
@@ -14,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.contract import suite
-from tests.contract.openapi import FILE
+from tests.contract.openapi import FILE, faults, schema
 from tests.fakes.governor import FakeGovernor
+from tests.fakes.origin import Origin
+from tests.integration.client import connect, post
+from tests.integration.sidecar import Sidecar
 from tests.integration.test_governor_process import Process
 
 ROOT = Path(__file__).parents[2]
@@ -148,6 +152,42 @@ def test_a_service_that_decides_for_anybody_fails(style: str, header: str, tmp_p
     assert header not in dict(first["headers"])
     assert dict(second["headers"])[header].endswith(TOKEN)
     assert second["path"] == "/base/v1/decisions/evaluate"
+
+
+PROGRAM = """
+from eve_proxy.fail_closed import enforce
+
+@enforce(caller="shop.answer")
+def judged(prompt):
+    return prompt
+
+@enforce(caller="shop.answer", run_fmi=False)
+def unjudged(prompt):
+    return prompt
+
+judged("hello"), unjudged("hello")
+"""
+
+
+def test_running_processes_ask_as_published(tmp_path: Path) -> None:
+    """Not only the codec: what a sidecar and a program send over the wire fits the file, on each of their routes."""
+    with FakeGovernor() as governor:
+        settings = {"EVE_PROXY_GOVERNANCE_URL": governor.url}
+        with Sidecar(tmp_path, **settings) as sidecar, Origin() as origin:
+            assert post(sidecar, origin, b"hello", "/?key=s3cret", "Authorization: Bearer s3cret").status == 200
+            assert post(sidecar, origin, gzip.compress(b"\xff"), "/", "Content-Encoding: gzip").status == 200
+            assert connect(sidecar, origin).status == 200
+        program = tmp_path / "program.py"
+        program.write_text(PROGRAM, encoding="utf-8")
+        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "JWT_SECRET_KEY": "k" * 32, **settings}
+        subprocess.run([sys.executable, str(program)], cwd=tmp_path, env=environ, check=True, timeout=60)
+        questions = [entry["question"] for entry in governor.questions()]
+    coverages = [(each["proposed_action"]["route"], each["context"]["coverage"]) for each in questions]
+    assert coverages == [
+        ("forward", "full"), ("forward", "full"), ("connect", "destination"), ("library", "full"), ("library", "none"),
+    ]  # fmt: skip
+    assert "s3cret" not in str(questions)
+    assert [faults(schema("EveProxyQuestion"), question) for question in questions] == [[]] * 5
 
 
 def test_schemathesis_finds_nothing(reference: tuple[str, Path], tmp_path: Path) -> None:
