@@ -49,8 +49,11 @@ class Evaluate(resource.Resource):
         self._token = token
         self._new_id = new_id
 
-    def render_POST(self, request: server.Request) -> bytes | int:
-        """Twisted's entry for POST; every other method is answered 405."""
+    def render(self, request: server.Request) -> bytes | int:
+        """Twisted's entry; every method but POST is answered 405."""
+        return self._evaluate(request) if request.method == b"POST" else _not_allowed(request, b"POST")
+
+    def _evaluate(self, request: server.Request) -> bytes | int:
         if not self._authorised(request):
             request.setHeader(b"www-authenticate", b"Bearer")
             return _finish(request, 401, problem("a valid bearer token is required"))
@@ -91,8 +94,10 @@ class Health(resource.Resource):
 
     isLeaf = True
 
-    def render_GET(self, request: server.Request) -> bytes:
-        """Twisted's entry for GET (and HEAD)."""
+    def render(self, request: server.Request) -> bytes:
+        """Twisted's entry; every method but GET and HEAD is answered 405."""
+        if request.method not in (b"GET", b"HEAD"):
+            return _not_allowed(request, b"GET, HEAD")
         request.setHeader(b"content-type", b"text/plain")
         return b"ok"
 
@@ -143,6 +148,12 @@ def governor_site(
     versions.putChild(b"decisions", decisions)
     decisions.putChild(b"evaluate", Evaluate(policy, offload=offload, token=token, new_id=new_id))
     return GovernorSite(root, requestFactory=BoundedRequest, timeout=_IDLE_SECONDS, reactor=reactor)
+
+
+def _not_allowed(request: server.Request, methods: bytes) -> bytes:
+    # Twisted's own answer to a method it has not heard of is 501, which reads like a defect of the service.
+    request.setHeader(b"allow", methods)
+    return _finish(request, 405, problem(f"only {methods.decode()}"))
 
 
 def _finish(request: server.Request, status: int, text: bytes) -> bytes:

@@ -100,6 +100,28 @@ def test_nothing_else_is_served(request_line: bytes, status: bytes) -> None:
     assert talk.transport.value().split(b" ")[1] == status
 
 
+@pytest.mark.parametrize("method", [b"GET", b"PUT", b"TRACE", b"X-UNHEARD-OF"])
+def test_another_method_is_told_which_ones_there_are(method: bytes) -> None:
+    """A method that nobody has heard of is the client's mistake, not a 501 that reads like a defect of the service."""
+    talk = Conversation()
+    talk.say(method + b" /v1/decisions/evaluate HTTP/1.1\r\nHost: gov\r\n\r\n")
+    assert b"\r\nallow: post\r\n" in talk.transport.value().lower()
+    assert talk.answer() == (405, {"error": "only POST"})
+
+
+def test_health_is_only_read() -> None:
+    """HEAD is as good as GET to a probe; nothing can be posted there."""
+    talk = Conversation()
+    talk.say(b"HEAD /healthz HTTP/1.1\r\nHost: gov\r\n\r\n")
+    said = talk.transport.value()
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert said.endswith(b"\r\n\r\n")
+    talk.transport.clear()
+    talk.say(b"POST /healthz HTTP/1.1\r\nHost: gov\r\nContent-Length: 0\r\n\r\n")
+    assert b"\r\nallow: get, head\r\n" in talk.transport.value().lower()
+    assert talk.answer() == (405, {"error": "only GET, HEAD"})
+
+
 @pytest.mark.parametrize("head", [b"", b"Authorization: Bearer no\r\n", b"Authorization: Basic dA==\r\n"])
 def test_a_token_is_required_where_one_is_set(head: bytes) -> None:
     """Who cannot show the token gets no decision."""

@@ -11,12 +11,13 @@ import orjson
 
 from eve_proxy.model.authority import parse_host
 from eve_proxy.model.errors import InvalidAuthority
-from eve_proxy.model.exchange import Exchange, Route
+from eve_proxy.model.exchange import Coverage, Exchange, Route
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.lean import lean
 
 _MOST_FIELDS: Final = 256
 _ROUTES: Final = {route.value: route for route in Route}
+_COVERAGES: Final = tuple(coverage.value for coverage in Coverage)
 
 
 class BadQuestion(ValueError):
@@ -78,7 +79,10 @@ class Asked:
 def parse_question(document: bytes) -> Asked:
     """Read a contract document (governance-api.md, "Request"). Members it does not name are ignored.
 
-    :raises BadQuestion: not JSON, a member missing or of the wrong type, a route or encoding nobody knows.
+    What is judged has to be there; what only describes may be absent, and is checked where it is present
+    (docs/governance-api.openapi.yaml, ``Question``).
+
+    :raises BadQuestion: not JSON, a member missing or of the wrong type, a route, coverage or encoding nobody knows.
     """
     try:
         value = orjson.loads(document)
@@ -102,6 +106,7 @@ def parse_question(document: bytes) -> Asked:
         headers=_headers(action.optional("headers", list) or []),
         body=_body(action),
     )
+    _check_description(outer, action)
     return Asked(question=question, policy_set=outer.optional("policy_set", str))
 
 
@@ -127,11 +132,38 @@ class _Members:
             raise BadQuestion(f"{self._prefix}{name} is missing")
         return value
 
+    def inner(self, name: str) -> _Members:
+        """The object called ``name``; one without members when it is absent or null."""
+        return _Members(f"{self._prefix}{name}.", self.optional(name, dict) or {})
+
+    def count(self, name: str) -> None:
+        """Check that ``name``, where it is present, is a number from 0."""
+        if (self.optional(name, int) or 0) < 0:
+            raise BadQuestion(f"{self._prefix}{name} must not be negative")
+
     def text(self, name: str, most: int) -> str:
         value: str = self.take(name, str)
         if not 1 <= len(value) <= most:
             raise BadQuestion(f"{self._prefix}{name} must have 1 to {most} characters")
         return value
+
+
+def _check_description(outer: _Members, action: _Members) -> None:
+    """The members that no rule reads: a client that gets them wrong has a defect, and is told."""
+    for name in ("timestamp", "tenant_id"):
+        outer.optional(name, str)
+    user, context = outer.inner("user"), outer.inner("context")
+    for name in ("id", "role"):
+        user.optional(name, str)
+    action.optional("body_sha256", str)
+    action.count("body_bytes")
+    coverage = context.optional("coverage", str)
+    if coverage is not None and coverage not in _COVERAGES:
+        raise BadQuestion(f"context.coverage must be one of {', '.join(_COVERAGES)}")
+    log = context.inner("log")
+    for name in ("id", "prev"):
+        log.optional(name, str)
+    log.count("seq")
 
 
 def _host(text: str) -> str:
@@ -161,12 +193,12 @@ def _headers(pairs: list[Any]) -> Headers:
 def _body(action: _Members) -> bytes:
     text: str | None = action.optional("body", str)
     encoding = action.optional("body_encoding", str)
+    if encoding not in ("utf-8", "base64") and not (text is None and encoding is None):
+        raise BadQuestion("proposed_action.body_encoding must be utf-8 or base64")
     if text is None:
         return b""
     if encoding == "utf-8":
         return text.encode("utf-8", "replace")
-    if encoding != "base64":
-        raise BadQuestion("proposed_action.body_encoding must be utf-8 or base64")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 import orjson
@@ -81,6 +82,10 @@ def test_ipv6_hosts_need_no_brackets() -> None:
         ({"headers": [["a", "b"]] * 300}, "more than 256 fields"),
         ({"body_encoding": "utf-7"}, "body_encoding must be utf-8 or base64"),
         ({"body_encoding": None}, "body_encoding must be utf-8 or base64"),
+        ({"body": None, "body_encoding": "utf-7"}, "body_encoding must be utf-8 or base64"),
+        ({"body_bytes": -1}, "proposed_action.body_bytes must not be negative"),
+        ({"body_bytes": "3"}, "proposed_action.body_bytes has the wrong type"),
+        ({"body_sha256": 0}, "proposed_action.body_sha256 has the wrong type"),
         ({"body": "%", "body_encoding": "base64"}, "body is not base64"),
         ({"body": "\u00e9", "body_encoding": "base64"}, "body is not base64"),
     ],
@@ -89,6 +94,37 @@ def test_a_question_that_breaks_the_contract_is_refused(changes: dict[str, Any],
     """A client with a defect learns which member is wrong, and nothing is decided."""
     with pytest.raises(BadQuestion, match=said):
         parse_question(document(**changes))
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"timestamp": 1}, "timestamp has the wrong type"),
+        ({"tenant_id": []}, "tenant_id has the wrong type"),
+        ({"policy_set": 1}, "policy_set has the wrong type"),
+        ({"user": "me"}, "user has the wrong type"),
+        ({"user": {"id": 1}}, "user.id has the wrong type"),
+        ({"user": {"role": False}}, "user.role has the wrong type"),
+        ({"context": []}, "context has the wrong type"),
+        ({"context": {"coverage": "most"}}, "context.coverage must be one of full, destination, handshake, none"),
+        ({"context": {"log": "x"}}, "context.log has the wrong type"),
+        ({"context": {"log": {"seq": -1}}}, "context.log.seq must not be negative"),
+        ({"context": {"log": {"seq": "1"}}}, "context.log.seq has the wrong type"),
+        ({"context": {"log": {"id": 1}}}, "context.log.id has the wrong type"),
+        ({"context": {"log": {"prev": 1}}}, "context.log.prev has the wrong type"),
+    ],
+)
+def test_a_description_that_breaks_the_contract_is_refused(members: dict[str, Any], said: str) -> None:
+    """What no rule reads is part of the contract all the same: a client with a defect learns of it."""
+    with pytest.raises(BadQuestion, match=re.escape(said)):
+        parse_question(orjson.dumps({**DOCUMENT, **members}))
+
+
+def test_what_is_not_known_is_null_or_absent() -> None:
+    """A journal that does not exist yet, a coverage nobody stated, and a member of a later version are no faults."""
+    context = {"coverage": None, "log": None, "later": 1}
+    asked = parse_question(orjson.dumps({**DOCUMENT, "user": None, "context": context, "later": [1]}))
+    assert asked.question.host == "api.example.com"
 
 
 @pytest.mark.parametrize(
