@@ -221,18 +221,16 @@ class Downstream(Protocol):
             elif isinstance(event, Data):
                 body.add(event.data)
             else:
-                # The watchdog goes on until somebody sets it again, and finds nothing amiss (``_expired``).
-                body.finish()
+                body.finish()  # the watchdog goes on, and ``_expired`` finds nothing amiss
         if body is not None and not body.complete:
             now = self.factory.clock.seconds()
             if head is not None:
                 self._body_started = now
             self._watchdog.set(self.factory.limits.body_wait(body.size, now - self._body_started))
         if head is not None:
-            machine = self.machine
-            if machine.state is State.IDLE:
-                machine.fire(Event.HEAD_STARTED)
-            machine.fire(Event.HEAD_COMPLETE)
+            if self.machine.state is State.IDLE:
+                self.machine.fire(Event.HEAD_STARTED)
+            self.machine.fire(Event.HEAD_COMPLETE)
             self.factory.site.begin(self, head)
 
     def _invite(self) -> None:
