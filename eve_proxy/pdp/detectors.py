@@ -8,7 +8,11 @@ from typing import Final
 
 from eve_proxy.pdp.assembly.detector import SymbolicAssembly
 from eve_proxy.pdp.assembly.vocabulary import prepare
+from eve_proxy.pdp.obfuscation.detector import UnicodeObfuscation
+from eve_proxy.pdp.obfuscation.terms import disguised
+from eve_proxy.pdp.ordinal.detector import OrdinalQuine
 from eve_proxy.pdp.question import Question
+from eve_proxy.pdp.secrets.detector import KnownCredentials, NamedSecrets
 
 Detect = Callable[[Question], bool]
 
@@ -40,6 +44,18 @@ def _symbolic_assembly(terms: tuple[str, ...]) -> Detect | None:
     return None if vocabulary is None else SymbolicAssembly(vocabulary=vocabulary).found_in
 
 
+def _unicode_obfuscation(terms: tuple[str, ...]) -> Detect | None:
+    vocabulary = prepare(terms)
+    if vocabulary is None:
+        return None
+    return UnicodeObfuscation(vocabulary=vocabulary, disguised=disguised(vocabulary)).found_in
+
+
+def _ordinal_quine(terms: tuple[str, ...]) -> Detect | None:
+    vocabulary = prepare(terms)
+    return None if vocabulary is None else OrdinalQuine(vocabulary=vocabulary).found_in
+
+
 DETECTORS: Final = (
     Detector(
         name="symbolic_assembly",
@@ -47,6 +63,34 @@ DETECTORS: Final = (
         vector="706",
         reason="Pillar 128 Violation: Symbolic Assembly Attack Detected",
         arm=_symbolic_assembly,
+    ),
+    Detector(
+        name="unicode_obfuscation",
+        pillar="89",
+        vector="unicode",
+        reason="Pillar 89 Violation: Unicode Obfuscation Detected",
+        arm=_unicode_obfuscation,
+    ),
+    Detector(
+        name="ordinal_quine",
+        pillar="128b",
+        vector="encoded",
+        reason="Pillar 128b Violation: Ordinal Quine Detected",
+        arm=_ordinal_quine,
+    ),
+    Detector(
+        name="known_credentials",
+        pillar="local",
+        vector="known_credentials",
+        reason="the request carries a credential of a well-known format to a host it does not belong to",
+        arm=lambda _: KnownCredentials().found_in,
+    ),
+    Detector(
+        name="named_secrets",
+        pillar="local",
+        vector="named_secrets",
+        reason="the request carries a random value next to the name of a secret",
+        arm=lambda _: NamedSecrets().found_in,
     ),
 )
 

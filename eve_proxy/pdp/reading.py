@@ -8,16 +8,20 @@ that run in C, within a few copies' memory.
 from __future__ import annotations
 
 import binascii
+import html
 import json
 from typing import Any, Final
 
 import re2
+
+from eve_proxy.pdp.multipart import parts_as_text
 
 # A JSON tree costs up to 250 bytes a node, and a hostile body can be all nodes. Beyond this the text is only unescaped.
 _LARGEST_TREE: Final = 1 << 20
 _SHORT: Final = 64
 _SWAP_PERCENT: Final = bytes.maketrans(b"%=+", b"=% ")
 _BACK: Final = bytes.maketrans(b"%", b"=")
+_REFERENCE = re2.compile(rb"&#(?:[0-9]{2,7}|[xX][0-9a-fA-F]{2,6})")
 # Letters and digits written as \u00XX: no JSON writer does that by itself.
 _ESCAPED = re2.compile(rb"\\u00(?:[46][0-9a-fA-F]|[57][0-9aA]|3[0-9])")
 
@@ -32,6 +36,8 @@ def percent_decoded(text: bytes) -> bytes:
 
 def glance(content: bytes, content_type: bytes) -> bytes:
     """A cheap first look: the text with the escapes that hide word boundaries undone."""
+    if b"multipart/" in content_type:
+        content = parts_as_text(content)
     wide = _from_wide(content)
     if wide:
         return _plain(wide, content_type) + b"\n" + _plain(content, content_type)
@@ -51,6 +57,8 @@ def full_text(content: bytes, content_type: bytes) -> bytes:
 
     JSON strings come decoded, each on lines of its own, short members as ``name = "value"``.
     """
+    if b"multipart/" in content_type:
+        return full_text(parts_as_text(content), b"")
     wide = _from_wide(content)
     if wide:
         return full_text(wide, content_type) + b"\n" + _plain(content, content_type)
@@ -71,6 +79,19 @@ def _from_wide(content: bytes) -> bytes:
     if encoding.startswith("utf-8"):
         return b""
     return content.decode(encoding, "replace").replace("\0", "").encode("utf-8", "replace")
+
+
+def with_escapes_read(text: bytes) -> bytes:
+    """``text`` with the characters that are still written as ``\\uXXXX`` or ``&#1072;`` read, linear."""
+    if b"\\u" in text:
+        # Pairs of surrogates are one character: UTF-16 puts them together.
+        wide = (
+            text.decode("utf-8", "replace").encode("ascii", "backslashreplace").decode("raw_unicode_escape", "replace")
+        )
+        text = wide.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode("utf-8", "replace")
+    if b"&#" in text and _REFERENCE.search(text):
+        text = html.unescape(text.decode("utf-8", "replace")).encode("utf-8", "replace")
+    return text
 
 
 def _unescaped(text: bytes) -> bytes:

@@ -1,0 +1,54 @@
+"""The detector of pillar 89 on whole questions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eve_proxy.model.exchange import Route
+from eve_proxy.model.headers import Headers
+from eve_proxy.pdp.assembly.vocabulary import prepare
+from eve_proxy.pdp.obfuscation.detector import UnicodeObfuscation
+from eve_proxy.pdp.obfuscation.terms import disguised
+from eve_proxy.pdp.question import Question
+
+
+def ask(
+    body: bytes, kind: bytes = b"application/json", host: str = "api.example.com", path: bytes = b"/v1"
+) -> Question:
+    return Question(
+        id="cert_0", route=Route.FORWARD, method="POST", scheme="https", host=host, port=443, path=path,
+        headers=Headers.of([(b"content-type", kind)]), body=body,
+    )  # fmt: skip
+
+
+VOCABULARY = prepare(("cyanide", "cocaine", "explosive"))
+assert VOCABULARY is not None
+DETECTOR = UnicodeObfuscation(vocabulary=VOCABULARY, disguised=disguised(VOCABULARY))
+
+
+@pytest.mark.parametrize(
+    "text", ["c\u0443anide", "\uff43yanide", "c\u200byanide", "\u202eedinayc\u202c", "c\u0336yanide", "\u24d2yanide"]
+)
+def test_disguises_are_seen(text: str) -> None:
+    """Every way to disguise a term is a veto, written raw or as JSON escapes."""
+    for ascii_only in (True, False):
+        assert DETECTOR.found_in(ask(json.dumps({"prompt": text}, ensure_ascii=ascii_only).encode()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["coca\u00efne", "ex\u00adplo\u00adsive", "cyanide \u2013 caf\u00e9", "\u0446\u0438\u0430\u043d\u0438\u0434"],
+)
+def test_honest_spelling_passes(text: str) -> None:
+    """Other languages and typesetting are no disguise."""
+    assert not DETECTOR.found_in(ask(json.dumps({"prompt": text}).encode()))
+
+
+@given(st.text(max_size=200))
+def test_any_text_gets_an_answer(text: str) -> None:
+    """Nothing a client sends makes the detector fail."""
+    assert DETECTOR.found_in(ask(text.encode("utf-8", "replace"))) in (True, False)
