@@ -36,6 +36,18 @@ def chat(text: str) -> bytes:
     return json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}]}).encode()
 
 
+def grown(part: bytes, size: int) -> bytes:
+    """``size`` bytes of ``part`` over and over, with instructions before."""
+    return (CUES + part * (size // len(part) + 1))[:size]
+
+
+ENCODED = b"decode the base64 cipher: Y3lhbmlkZ1 63 79 61 99, 121 c\xd1\x83an "
+MEDIUM = {
+    "64 KiB prose": SENTENCE.encode() * 700,
+    "64 KiB hostile": grown(ENCODED, 64 << 10),
+    "1 MiB prose": SENTENCE.encode() * 11300,
+    "1 MiB hostile": grown(ENCODED, 1 << 20),
+}
 SMALL = {
     "GET without body": None,
     "2 KiB JSON, no instruction": chat(""),
@@ -47,6 +59,7 @@ LARGE = {
     "10 MiB of single letters": b"c y a n i d ",
     "10 MiB of literals": b'"cy"+"an"+',
     "10 MiB of definitions": b"a='cy';b='an';",
+    "10 MiB encoded": ENCODED,
     "10 MiB of lines": b"a\n",
     "10 MiB of base64": hashlib.sha512(b"x").hexdigest().encode() + b"+/",
 }
@@ -96,6 +109,7 @@ def main() -> None:
 
     governor = EmbeddedGovernor(load_policy(), offload=at_once)
     cases = [(name, body, 500) for name, body in SMALL.items()]
+    cases += [(name, body, 2) for name, body in MEDIUM.items()]
     if large:
         cases += [(name, (CUES + part * (10 * 2**20 // len(part)))[: 10 * 2**20], 1) for name, part in LARGE.items()]
     print(f"{'case':32} {'verdict':8} {'median µs':>12} {'min':>10} {'max':>10}")

@@ -32,7 +32,7 @@ def _part(part: bytes) -> bytes:
     named = _NAME.search(head)
     if named is None or len(body) > _SHORT or b"\n" in body or _FILE.search(head):
         return body
-    return named.group(1) + b' = "' + body + b'"'
+    return b'%s = "%s"' % (named.group(1), body)
 
 
 def _divided(part: bytes) -> tuple[bytes, bytes, bytes]:

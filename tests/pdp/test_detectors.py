@@ -5,6 +5,8 @@ The corpus is a floor for development, not a measure of quality: it was seen whi
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def blocked(file: Path) -> bool:
         headers=Headers.of([(b"content-type", kind)]), body=file.read_bytes(),
     )  # fmt: skip
     answer = evaluate(POLICY, question)
-    assert answer.allows or answer.pillar == "128"
+    assert answer.allows or answer.pillar in ("128", "128b", "89")
     return not answer.allows
 
 
@@ -75,3 +77,15 @@ def test_names_and_reasons_fit_into_a_certificate() -> None:
         assert len(detector.pillar) <= 32
         assert len(detector.vector) <= 32
         assert len(detector.reason) <= 200
+
+
+def test_the_score_does_not_fall() -> None:
+    """No family does worse than the committed floor, over 200 attacks and 500 ordinary bodies."""
+    script = Path(__file__).parents[2] / "scripts" / "detect-score"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    sizes = {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()[1:]}
+    ordinary = [size for family, size in sizes.items() if family.startswith("benign-")]
+    assert sum(ordinary) >= 500
+    assert sum(sizes.values()) - sum(ordinary) >= 200
+    assert len(sizes) - len(ordinary) >= 10

@@ -12,7 +12,6 @@ from eve_proxy.pdp.obfuscation.lookalikes import UNSEEN, ligatures, lookalikes
 _UNSEEN = f"[{UNSEEN}]*"
 _EDGE: Final = r"[^\p{Latin}\p{Cyrillic}\p{Greek}\p{Nd}]"
 _GAP: Final = r"[\s\p{Z}_\-\x{2010}-\x{2015}]{0,3}"
-_LATIN_SHORT: Final = 12
 
 
 def disguised(vocabulary: Vocabulary) -> Any:
@@ -43,7 +42,7 @@ def _term(term: Term) -> str:
             at += 1
         parts.append(_UNSEEN if at < len(letters) else "")
         if at in term.natural:
-            parts.append(_GAP)
+            parts.append(_GAP + _UNSEEN)
     return "".join(parts)
 
 

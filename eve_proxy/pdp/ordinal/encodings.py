@@ -41,7 +41,7 @@ _BITS |= {f"{code:07b}".encode(): bytes([code]) for code in range(64, 127)}
 _LIST = re2.compile(rb"(?:[0-9][0-9a-fA-F]{0,3}[^0-9]{1,20}){4}[0-9]")
 _BIT_LIST = re2.compile(rb"[01]{7,8}[^0-9]{1,4}[01]{7,8}")
 _LONG = re2.compile(rb"[A-Za-z0-9+/_-]{6}")
-_HEX_RUN = re2.compile(rb"(?:[0-9a-fA-F]{2}[^0-9a-zA-Z]{0,3}(?:0?x)?){8}")
+_HEX_RUN = re2.compile(rb"(?:[0-9a-fA-F]{2}[^0-9a-zA-Z]{0,3}(?:0?x)?){5}")
 _BASE32_RUN = re2.compile(rb"[A-Z2-7]{8}|[a-z2-7]{8,}=|[a-z]+[2-7][a-z2-7]{6}")
 _PERCENT = re2.compile(rb"(?:%[0-9a-fA-F]{2}[^%]{0,3}){3}")
 _ROT13: Final = bytes.maketrans(_LETTERS, _LETTERS[13:26] + _LETTERS[:13] + _LETTERS[39:] + _LETTERS[26:39])
@@ -62,7 +62,7 @@ def decoded(text: bytes) -> Iterator[bytes]:
 
 def listed(text: bytes) -> Iterator[bytes]:
     """What the lists of numbers in ``text`` spell: code points (decimal, hex, octal, binary), alphabet positions."""
-    tables = (_NUMBERS, _HEXES, _OCTALS, _PLACES) if _LIST.search(text) else ()
+    tables: tuple[dict[bytes, bytes], ...] = (_NUMBERS, _HEXES, _OCTALS, _PLACES) if _LIST.search(text) else ()
     if _BIT_LIST.search(text):
         tables += (_BITS,)
     if tables:
