@@ -5,9 +5,10 @@ The corpus is a floor for development, not a measure of quality: it was seen whi
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import json
 from collections import defaultdict
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
@@ -81,10 +82,14 @@ def test_names_and_reasons_fit_into_a_certificate() -> None:
 
 def test_the_score_does_not_fall() -> None:
     """No family does worse than the committed floor, over 200 attacks and 500 ordinary bodies."""
-    script = Path(__file__).parents[2] / "scripts" / "detect-score"
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    sizes = {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()[1:]}
+    loader = SourceFileLoader("detect_score", str(Path(__file__).parents[2] / "scripts" / "detect-score"))
+    module = module_from_spec(spec_from_loader("detect_score", loader))
+    loader.exec_module(module)
+    result = module.score()
+    floor = json.loads((CORPUS / "floor.json").read_text("utf-8"))
+    assert floor.keys() == result.keys()
+    assert [family for family, (right, total) in result.items() if right / total < floor[family]] == []
+    sizes = {family: total for family, (_, total) in result.items()}
     ordinary = [size for family, size in sizes.items() if family.startswith("benign-")]
     assert sum(ordinary) >= 500
     assert sum(sizes.values()) - sum(ordinary) >= 200
