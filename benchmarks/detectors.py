@@ -83,7 +83,7 @@ def exchange_of(body: bytes | None) -> Exchange:
 def judge(governor: EmbeddedGovernor, exchange: Exchange) -> Any:
     """Drive the coroutine, which never waits here."""
     try:
-        governor.evaluate(exchange).send(None)
+        governor.evaluate(exchange).__await__().send(None)
     except StopIteration as finished:
         return finished.value
     raise AssertionError("the governor waited")
