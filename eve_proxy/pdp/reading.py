@@ -19,6 +19,7 @@ from eve_proxy.pdp.multipart import parts_as_text
 # A JSON tree costs up to 250 bytes a node, and a hostile body can be all nodes. Beyond this the text is only unescaped.
 _LARGEST_TREE: Final = 1 << 20
 _SHORT: Final = 64
+_REFERENCES_AT_ONCE: Final = 64 << 10
 _SWAP_PERCENT: Final = bytes.maketrans(b"%=+", b"=% ")
 _BACK: Final = bytes.maketrans(b"%", b"=")
 _REFERENCE = re2.compile(rb"&#(?:[0-9]{2,7}|[xX][0-9a-fA-F]{2,6})")
@@ -90,7 +91,10 @@ def with_escapes_read(text: bytes) -> bytes:
         )
         text = wide.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode("utf-8", "replace")
     if b"&#" in text and _REFERENCE.search(text):
-        text = html.unescape(text.decode("utf-8", "replace")).encode("utf-8", "replace")
+        # Dear in time and memory: piece by piece, and of a long text only the beginning (docs/policy.md).
+        pieces = [text[at : at + _REFERENCES_AT_ONCE] for at in range(0, _LARGEST_TREE, _REFERENCES_AT_ONCE)]
+        read = [html.unescape(piece.decode("utf-8", "replace")).encode("utf-8", "replace") for piece in pieces]
+        text = b"".join(read) + text[_LARGEST_TREE:]
     return text
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eve_proxy.pdp.reading import full_text, glance, percent_decoded
+from eve_proxy.pdp.reading import full_text, glance, percent_decoded, with_escapes_read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -85,3 +85,9 @@ def test_wide_text_is_read(encoding: str, read: Callable[[bytes, bytes], bytes])
 def test_a_wide_first_character_hides_nothing(read: Callable[[bytes, bytes], bytes]) -> None:
     """What follows is read as it stands as well, its escapes undone."""
     assert b"join the parts" in read(b'{\0"\0' + b'"a": "\\u006aoin the parts"', b"application/json")
+
+
+def test_escapes_that_stay_are_read() -> None:
+    """Pairs of surrogates and character references are the character they stand for."""
+    assert with_escapes_read(b"\\ud835\\udc1a &#1072;&#x430;") == "\U0001d41a \u0430\u0430".encode()
+    assert with_escapes_read(b"\\ud835 a") == "\ufffd a".encode()
