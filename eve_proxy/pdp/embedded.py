@@ -15,7 +15,7 @@ from eve_proxy.pdp.policy import Policy
 from eve_proxy.pdp.question import Question, question_of
 
 # Bytes. Smaller bodies are judged in less time than it takes others to notice (architecture.md).
-INLINE_BODY: Final = 256 << 10
+INLINE_BODY: Final = 32 << 10
 
 # ``offload(evaluate, policy, question)``: the answer, worked out somewhere that does not stop the caller: a thread.
 Offload = Callable[[Callable[[Policy, Question], Answer], Policy, Question], Awaitable[Answer]]
