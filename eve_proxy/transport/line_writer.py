@@ -59,33 +59,49 @@ class LineWriter:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._hand_over()
+            self._timer = None
         self._closed = True
+        batch = self._gathered()
+        try:
+            self._pass_on(batch)
+        except RuntimeError:
+            # Nothing was written before, and an interpreter that ends starts no thread any more (3.12 and later).
+            self._write(batch)
         self._batches.put(None)
         if self._thread is not None:
             self._thread.join(timeout)
 
     def _hand_over(self) -> None:
         self._timer = None
+        self._pass_on(self._gathered())
+
+    def _pass_on(self, batch: bytes) -> None:
+        if batch:
+            if self._thread is None:
+                thread = threading.Thread(target=self._drain, name="log", daemon=True)
+                thread.start()
+                self._thread = thread
+            self._batches.put(batch)
+
+    def _gathered(self) -> bytes:
         if self._dropped:
             note = b'{"event":"log_dropped","lines":%d}\n' % self._dropped
             self._taken += len(note)
             self._lines.append(note)
             self._dropped = 0
-        if self._lines:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._drain, name="log", daemon=True)
-                self._thread.start()
-            self._batches.put(b"".join(self._lines))
-            self._lines = []
+        lines, self._lines = self._lines, []
+        return b"".join(lines)
 
     def _drain(self) -> None:
         while (batch := self._batches.get()) is not None:
-            view = memoryview(batch)
-            try:
-                while view:
-                    view = view[os.write(self._descriptor, view) :]
-            except OSError:
-                # Nobody reads the log any more (EPIPE, EIO): decisions go on, their evidence is in the journal.
-                pass
-            self._written += len(batch)
+            self._write(batch)
+
+    def _write(self, batch: bytes) -> None:
+        view = memoryview(batch)
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError:
+            # Nobody reads the log any more (EPIPE, EIO): decisions go on, their evidence is in the journal.
+            pass
+        self._written += len(batch)

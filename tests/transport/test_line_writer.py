@@ -220,3 +220,13 @@ def test_a_close_does_not_wait_for_ever(pipe: tuple[BinaryIO, int]) -> None:
 def test_the_capacity_is_a_few_megabytes() -> None:
     """A stalled log costs the daemon no more memory than that."""
     assert CAPACITY == 4 << 20
+
+
+def test_the_last_words_of_a_start_that_failed(pipe: tuple[BinaryIO, int]) -> None:
+    """An interpreter that ends starts no thread any more (Python 3.12): what was said is written all the same."""
+    reader, descriptor = pipe
+    writer = LineWriter(descriptor, Clock())
+    writer.write(b"cannot start: the port is taken\n")
+    with mock.patch.object(threading.Thread, "start", side_effect=RuntimeError("at interpreter shutdown")):
+        writer.close()
+    assert reader.read(1000) == b"cannot start: the port is taken\n"
