@@ -249,7 +249,8 @@ def test_kill_9(program: Program) -> None:
 def work():
     while True:
         print(call_llm("hello")["certificate"]["certificate_id"], flush=True)
-for _ in range(4): threading.Thread(target=work).start()
+for _ in range(3): threading.Thread(target=work).start()
+work()  # Python 3.12.0 and 3.12.1 start no thread once the main one has ended
 """
     process = program.start(script)
     assert process.stdout is not None
