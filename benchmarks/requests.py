@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bed.contenders import Contender, Way, envoy, find_envoy, sidecar
+from bed.contenders import Contender, Way, envoy, find_envoy, floor, sidecar
 from bed.daemons import PROGRAMS, Bed, DidNotStart
 from bed.load import Load, LoadFailed, Wrk, bulk, probe, tunnels
 from bed.table import Sample, render
@@ -44,7 +44,7 @@ class Work:
     name: str
     unit: str
     scale: float
-    way: Callable[[Contender], Way]
+    way: Callable[[Contender], Way | None]
     run: Callable[[int], Load]
     size: float = 1.0
 
@@ -88,17 +88,16 @@ def works(bed: Bed, *, connections: Sequence[int], seconds: float, count: int, s
     return found
 
 
-def _governed(contender: Contender) -> Way:
+def _governed(contender: Contender) -> Way | None:
     return contender.governed
 
 
-def _plain(contender: Contender) -> Way:
+def _plain(contender: Contender) -> Way | None:
     return contender.plain
 
 
-def measure(work: Work, contender: Contender, turn: int) -> Sample:
+def measure(work: Work, contender: Contender, way: Way, turn: int) -> Sample:
     """One contender, one work, once."""
-    way = work.way(contender)
     before = way.daemon.cpu_seconds()
     try:
         load = work.run(way.port)
@@ -116,15 +115,18 @@ def run(bed: Bed, contenders: Sequence[Contender], chosen: Sequence[Work], round
     :raises LoadFailed: some answer was not a success.
     """
     for contender in contenders:
-        probe(contender.governed.port, bed.origin, BODY)
-        probe(contender.plain.port, bed.origin, None)
+        if contender.plain is not None:
+            probe(contender.governed.port, bed.origin, BODY)
+            probe(contender.plain.port, bed.origin, None)
     samples: list[Sample] = []
     for turn in range(rounds):
         # Whoever comes first in one round comes last in the next.
         order = contenders if turn % 2 == 0 else contenders[::-1]
         for work in chosen:
             for contender in order:
-                samples.append(measure(work, contender, turn))
+                way = work.way(contender)
+                if way is not None:
+                    samples.append(measure(work, contender, way, turn))
         _say(f"round {turn + 1} of {rounds}")
     return samples
 
@@ -146,12 +148,12 @@ def main() -> int:
             _say(f"{needed} is not installed (Debian: wrk, util-linux, nginx-light)")
             return 2
     with Bed(arguments.directory) as bed:
-        contenders = [sidecar(bed), *(sidecar(bed, reactor=name) for name in arguments.reactor)]
+        contenders = [sidecar(bed), *(sidecar(bed, reactor=name) for name in arguments.reactor), floor(bed)]
         program = find_envoy(arguments.envoy)
         if program is None:
             _say("Envoy is not installed: measuring eve-proxy only (benchmarks/README.md says how to get it)")
         else:
-            contenders.append(envoy(bed, program))
+            contenders += [envoy(bed, program, gate=True), envoy(bed, program, gate=False)]
         every = works(
             bed,
             connections=(1, 16) if arguments.quick else (1, 16, 64),
