@@ -142,9 +142,7 @@ def compose(
     listening = ip_address(config.host)
     router = Router(
         gate,
-        Admin(
-            readiness=_readiness(config, journal, governor, lambda: factory.draining), clients=config.allowed_clients
-        ),
+        Admin(readiness=_readiness(config, journal, governor, lambda: factory.draining)),
     )
     factory = ProxyFactory(
         router,

@@ -1,7 +1,8 @@
 """The daemon's life: open the journal, listen, decide, drain, close (issue order of start and stop is the point).
 
-Start: bind, open the logs, then the journal, then listen: whatever fails, nobody was served. Stop: no new connections,
-what is in flight finishes within ``GRACE``, then the journal gets its ``session_close``.
+Start: bind, open the logs, then the journal, then listen: whatever fails, nobody was served. Stop: what is in flight
+finishes within ``GRACE``, and while it does new connections are accepted for their health probes and refused anything
+else; then nobody is accepted, and the journal gets its ``session_close``.
 """
 
 from __future__ import annotations
@@ -168,8 +169,6 @@ class SidecarService(Service):
     async def _stop(self) -> None:
         if self._minute is not None and self._minute.running:
             self._minute.stop()
-        if self._port is not None:
-            await self._port.stopListening()
         if self._parts is not None:
             await self._drain(self._parts)
         if self._journal is not None:
@@ -185,11 +184,22 @@ class SidecarService(Service):
             os.close(self._descriptor)
 
     async def _drain(self, parts: Parts) -> None:
+        finished = Deferred.fromCoroutine(self._finish(parts))
         try:
-            await timeoutDeferred(parts.factory.drain(), GRACE, self._reactor)
+            await timeoutDeferred(finished, GRACE, self._reactor)
         except DeadlineExceeded:
+            await self._stop_listening()
             self._log.warn("{count} connections did not finish in time and are reset", count=parts.factory.connections)
             parts.factory.abort_all()
         parts.dialler.close()
         if parts.governance is not None:
             parts.governance.close()
+
+    async def _finish(self, parts: Parts) -> None:
+        await parts.factory.drain()
+        await self._stop_listening()
+        await parts.factory.dismiss()
+
+    async def _stop_listening(self) -> None:
+        if self._port is not None:
+            await self._port.stopListening()

@@ -62,6 +62,7 @@ class Daemon:
         self.journal.note.side_effect = self._note
         self.parts = mock.Mock(governance=mock.Mock())
         self.parts.factory.drain.side_effect = self._drain
+        self.parts.factory.dismiss.side_effect = lambda: self.reactor.done("late connections dismissed")
         self.parts.factory.abort_all.side_effect = lambda: self.events.append("reset")
         self.parts.dialler.close.side_effect = lambda: self.events.append("dialler closed")
         self.parts.governance.close.side_effect = lambda: self.events.append("governance closed")
@@ -245,21 +246,25 @@ def test_sigterm_stops_once_and_is_not_what_the_process_dies_of(daemon: Daemon) 
 
 
 def test_the_order_of_a_stop(daemon: Daemon) -> None:
-    """First no new connections, then what is in flight, then the connections out, and last the journal."""
+    """First what is in flight, then no new connections, then the connections out, and last the journal."""
     daemon.start()
     answers = daemon.stop()
-    assert daemon.events == ["port closed", "draining", "dialler closed", "governance closed", "journal closed"]
+    assert daemon.events == [
+        "draining", "port closed", "late connections dismissed", "dialler closed", "governance closed",
+        "journal closed",
+    ]  # fmt: skip
     assert answers == [None]
 
 
 def test_what_is_in_flight_may_finish(daemon: Daemon) -> None:
-    """The journal stays open for the decisions of exchanges that are still going on."""
+    """The journal stays open for the decisions of exchanges that are still going on, the port for health probes."""
     daemon.start()
     daemon.draining = Deferred()
     answers = daemon.stop()
     daemon.reactor.advance(GRACE - 1)
-    assert (daemon.events, answers) == (["port closed", "draining"], [])
+    assert (daemon.events, answers) == (["draining"], [])
     daemon.draining.callback(None)
+    assert daemon.events[1] == "port closed"
     assert daemon.events[-1] == "journal closed"
     assert "reset" not in daemon.events
     assert answers == [None]
@@ -271,9 +276,21 @@ def test_what_does_not_finish_is_reset(daemon: Daemon) -> None:
     daemon.draining = Deferred()
     answers = daemon.stop()
     daemon.reactor.advance(GRACE)
-    assert daemon.events[2:] == ["reset", "dialler closed", "governance closed", "journal closed"]
+    assert daemon.events[1:] == ["port closed", "reset", "dialler closed", "governance closed", "journal closed"]
     assert answers == [None]
     assert GRACE < 30
+
+
+def test_late_connections_do_not_hold_up_the_stop(daemon: Daemon) -> None:
+    """The grace period is for all of it: a probe that does not read its answer costs no more."""
+    daemon.start()
+    daemon.parts.factory.dismiss.side_effect = Deferred
+    answers = daemon.stop()
+    daemon.reactor.advance(GRACE - 1)
+    assert (daemon.events, answers) == (["draining", "port closed"], [])
+    daemon.reactor.advance(1)
+    assert "reset" in daemon.events
+    assert answers == [None]
 
 
 def test_the_last_minute_is_recorded_too(daemon: Daemon) -> None:

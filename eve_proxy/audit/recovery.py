@@ -5,11 +5,13 @@ Everything here blocks: at start-up on purpose, later in the committer's thread.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from eve_proxy.audit.file import JournalFile, Opener
+from eve_proxy.audit.file import FreeSpace, JournalFile, Opener
 from eve_proxy.model.certificate import GENESIS, LogLink
 from eve_proxy.model.errors import EveError
 from eve_proxy.model.lean import lean
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BLOCK = 1 << 16
+# A thousand lines. With room for a few only, the journal would be well for the time that it takes to write them.
+_ROOM: Final = 1 << 20
 
 
 class TailDamaged(EveError):
@@ -142,6 +146,7 @@ def take_up(
     """After a failed write: a fresh descriptor, cut back to the last durable record, which must still be there.
 
     A failed fsync is never retried on its descriptor: Linux reports the error once and may have dropped the pages.
+    A disk that is all but full is not taken up: readiness would go to and fro with every few bytes that come free.
 
     :raises JournalReplaced: the file is not the one, or not as, we wrote it.
     :raises OSError: it still cannot be used.
@@ -157,7 +162,14 @@ def take_up(
             raise JournalReplaced("the last durable record is no longer at its place")
         cut = measure(file, place.offset, size)
         file.cut(place.offset)
+        if not has_room(file.free_space()):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except BaseException:
         file.close()
         raise
     return file, cut
+
+
+def has_room(space: FreeSpace) -> bool:
+    """Whether a journal that could not be written is worth another try: 1 MiB is free, or 5 % of a tiny disk."""
+    return space.free >= min(_ROOM, space.total // 20)

@@ -34,7 +34,7 @@ from eve_proxy.model.decision import Decision
 from eve_proxy.model.errors import BodyTooLarge, ConfigurationError, Malformed, ResolveFailed
 from eve_proxy.model.exchange import EGRESS_CALLER, Coverage, Exchange, Route
 from eve_proxy.model.request import Request
-from eve_proxy.model.verdict import PERMITS
+from eve_proxy.model.verdict import PERMITS, Outcome
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.seal import seal
 from eve_proxy.system import SystemClock, SystemEntropy
@@ -45,12 +45,19 @@ from eve_proxy.wire.request_reader import RequestReader
 ALLOWED: Final = 0
 REFUSED: Final = 1
 USAGE: Final = 2
+UNDECIDED: Final = 3
 _NOT_LOOKED_UP: Final = "not looked up"
 
 
 def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environ: Mapping[str, str]) -> int:
-    """Exit status 0: it would leave; 1: it would be refused; 2: usage, configuration, or not a request at all."""
-    parser = argparse.ArgumentParser(prog="eve-proxy check", description=__doc__.partition("\n")[0])
+    """Exit status 0: it would leave; 1: it would not; 2: usage, configuration, or not a request at all; 3: nobody could
+    decide (the daemon would answer 503 ``fail_closed``), or the check itself broke.
+    """
+    parser = argparse.ArgumentParser(
+        prog="eve-proxy check",
+        description=__doc__.partition("\n")[0],
+        epilog="exit status: 0 would leave, 1 would not, 2 usage or configuration, 3 no decision could be made",
+    )
     parser.add_argument("url", help="http://… is judged in full, https://… as CONNECT: by host and port only")
     parser.add_argument("--method", default=None, help="default GET, or POST with a body")
     parser.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'", help="may be repeated")
@@ -76,10 +83,11 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environ: Mapping[s
 
     try:
         react(decide)
-    except SystemExit as left:
-        if not decisions:
-            stderr.write("eve-proxy check: no decision could be made\n")
-            return int(left.code or USAGE)
+    except SystemExit:  # how ``react`` ends, always
+        pass
+    if not decisions:
+        stderr.write("eve-proxy check: no decision could be made\n")
+        return UNDECIDED
     decision = decisions[0]
     report = _report(decision, resolved=options.resolve)
     if options.json:
@@ -87,6 +95,8 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environ: Mapping[s
         stdout.write("\n")
     else:
         stdout.write(_text(report))
+    if decision.verdict.outcome is Outcome.FAIL_CLOSED:
+        return UNDECIDED
     return ALLOWED if report["leaves"] else REFUSED
 
 

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from eve_proxy.model.certificate import Draft, RequestDigest
-from eve_proxy.model.exchange import Exchange
+from eve_proxy.model.exchange import EGRESS_CALLER, Coverage, Exchange
 from eve_proxy.model.text import clean
 from eve_proxy.model.verdict import Verdict
 
@@ -45,6 +45,25 @@ def draft_of(
         governor=clean(verdict.governor, 253, escaped=253),
         policy=verdict.policy,
         decision_ref=None if reference is None else clean(reference, 128),
+        record=record,
+    )
+
+
+def unread_draft(
+    verdict: Verdict, *, certificate_id: str, org_id: str, timestamp: str, record: dict[str, Any]
+) -> Draft:
+    """The refusal of a connection of which nothing was read: no request, nothing covered."""
+    return Draft(
+        certificate_id=certificate_id,
+        verdict=verdict.outcome.value,
+        reason=clean(verdict.reason, 200),
+        matched_pillar=verdict.pillar,
+        matched_vector=verdict.vector,
+        caller=EGRESS_CALLER,
+        org_id=org_id,
+        latency_ms=0,
+        timestamp=timestamp,
+        coverage=Coverage.NONE.value,
         record=record,
     )
 

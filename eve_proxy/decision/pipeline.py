@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from eve_proxy.decision.drafting import draft_of
+from eve_proxy.decision.drafting import draft_of, unread_draft
 from eve_proxy.decision.obligations import NotUnderstood, fulfil
 from eve_proxy.decision.permits import permit_for
 from eve_proxy.decision.posture import failure, verdict_of
@@ -132,6 +132,22 @@ class Pipeline:
         )
         verdict, certificate = await self._record(draft, verdict)
         return Decision(exchange=exchange, verdict=verdict, certificate=certificate)
+
+    async def turn_away(
+        self, verdict: Verdict, *, org_id: str, record: dict[str, Any]
+    ) -> tuple[Verdict, DecisionCertificate | None]:
+        """Certify the refusal of a connection of which nothing was read: there is no request that could be named.
+
+        :param record: what is known of it, for the certificate.
+        """
+        draft = unread_draft(
+            verdict,
+            certificate_id=f"cert_{self.entropy.hex(8)}",
+            org_id=org_id,
+            timestamp=timestamp(self.clock.wall()),
+            record=record,
+        )
+        return await self._record(draft, verdict)
 
     async def _judge(
         self, exchange: Exchange, source: IBodySource | None, watch: Stopwatch

@@ -7,7 +7,6 @@ from http import HTTPStatus
 import orjson
 
 from eve_proxy.model.certificate import DecisionCertificate
-from eve_proxy.model.decision import Decision
 from eve_proxy.model.verdict import Outcome, Verdict
 from eve_proxy.signing.seal import header_value
 
@@ -24,12 +23,13 @@ def stamp(certificate: DecisionCertificate) -> Fields:
     return [(CERTIFICATE_FIELD, header_value(certificate))]
 
 
-def refusal(decision: Decision, *, head_only: bool) -> tuple[int, bytes]:
-    """Status and bytes of the answer to a decision without permit; the connection ends with it.
+def refusal(
+    verdict: Verdict, certificate: DecisionCertificate | None, *, head_only: bool = False
+) -> tuple[int, bytes]:
+    """Status and bytes of the answer to a verdict without permit; the connection ends with it.
 
     :param head_only: the request was HEAD: the body is announced and left out (RFC 9110 section 9.3.2).
     """
-    verdict, certificate = decision.verdict, decision.certificate
     status = status_of(verdict)
     fields: Fields = []
     if verdict.status is not None or certificate is None:

@@ -59,6 +59,6 @@ async def _sever(
     if isinstance(seen, ClientHello):
         last = server_name.ACCESS_DENIED
     elif protocol_name(tunnel.held) == "HTTP":
-        status, last = answers.refusal(second, head_only=False)
+        status, last = answers.refusal(second.verdict, second.certificate)
     gate.log.decided(second, None if client.gone else status, seen=seen, detail="the tunnel was severed")
     tunnel.sever(last)

@@ -8,10 +8,22 @@ import orjson
 
 from eve_proxy.enforcement.server_name import UNSEEN, shown
 from eve_proxy.interfaces import IClock
+from eve_proxy.model.certificate import DecisionCertificate
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.text import clean
+from eve_proxy.model.verdict import Verdict
 from eve_proxy.signing.seal import timestamp
 from eve_proxy.wire.client_hello import Seen
+
+
+# The names of a decision's line, for one without a request.
+_UNREAD = {"event": "decision"} | dict.fromkeys(
+    (
+        "timestamp", "certificate_id", "verdict", "reason", "pillar", "vector", "governor", "route", "method", "host",
+        "port", "peer", "org_id", "status", "latency_ms", "body_bytes", "log_seq", "parent", "request_id", "trace_id",
+        "sni", "alpn", "ech", "detail",
+    )
+)  # fmt: skip
 
 
 class DecisionLog:
@@ -71,6 +83,33 @@ class DecisionLog:
             "trace_id": request.trace_id,
             **(UNSEEN if seen is None else shown(seen)),
             "detail": detail,
+        }
+        self._write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+    def turned_away(
+        self, peer: str, org_id: str, verdict: Verdict, certificate: DecisionCertificate | None, status: int | None
+    ) -> None:
+        """The line of a connection that was refused unread: what describes a request is null.
+
+        :param status: as in ``decided``.
+        """
+        certificate_id = seq = None
+        if certificate is not None:
+            certificate_id = certificate.certificate_id
+            seq = None if certificate.log is None else certificate.log.seq
+        line = _UNREAD | {
+            "timestamp": timestamp(self._clock.wall()),
+            "certificate_id": certificate_id,
+            "verdict": verdict.outcome.value,
+            "reason": clean(verdict.reason, 200),
+            "pillar": verdict.pillar,
+            "vector": verdict.vector,
+            "governor": verdict.governor,
+            "peer": peer,
+            "org_id": org_id,
+            "status": status,
+            "latency_ms": None if certificate is None else certificate.draft.latency_ms,
+            "log_seq": seq,
         }
         self._write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 

@@ -14,6 +14,7 @@ from eve_proxy.model.decision import Decision
 from eve_proxy.model.errors import BodyInterrupted, Malformed, Overloaded
 from eve_proxy.model.exchange import EGRESS_CALLER, Coverage, Exchange, Route
 from eve_proxy.model.request import Request
+from eve_proxy.policy.clients import refusal
 from eve_proxy.transport.downstream import Downstream
 
 
@@ -52,7 +53,7 @@ class Gate:
 
         :returns: a decision with a permit that the entry point must use now, or None when all has been said.
         """
-        objection = self.admission.objection(exchange)
+        objection = self.admission.objection(exchange, late=client.late)
         if objection is not None:
             decision = await self.admission.refuse(exchange, objection)
         else:
@@ -71,6 +72,18 @@ class Gate:
         self._refuse(client, decision)
         return None
 
+    async def refuse_stranger(self, client: Downstream, request: Request) -> None:
+        """Answer a client that is not listed, whatever it asked of the proxy itself."""
+        exchange = self.exchange(client, request, Route.FORWARD, Coverage.NONE)
+        self._refuse(client, await self.admission.refuse(exchange, refusal(client.peer)))
+
+    async def turn_away(self, client: Downstream) -> None:
+        """Answer a connection that is one too many."""
+        verdict, certificate = await self.admission.turn_away(client.peer, self.org_id)
+        status, answer = answers.refusal(verdict, certificate)
+        told = client.turn_away(answer)
+        self.log.turned_away(client.peer, self.org_id, verdict, certificate, status if told else None)
+
     def _refuse(self, client: Downstream, decision: Decision) -> None:
         head_only = decision.exchange.request.method == "HEAD"
         if decision.failure is not None and decision.certificate is not None:
@@ -78,7 +91,7 @@ class Gate:
             answer = answers.upstream_error(decision.failure, decision.certificate, head_only=head_only)
             client.answer(answer, keep=False)
             return
-        status, answer = answers.refusal(decision, head_only=head_only)
+        status, answer = answers.refusal(decision.verdict, decision.certificate, head_only=head_only)
         self.log.decided(decision, None if client.gone else status)
         client.answer(answer, keep=False)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from eve_proxy.enforcement import answers, connect, forward
-from eve_proxy.enforcement.admin import Admin
+from eve_proxy.enforcement.admin import Admin, is_probe
 from eve_proxy.enforcement.gate import Gate
 from eve_proxy.governance.driving import Drive
 from eve_proxy.model.errors import Malformed
@@ -28,14 +30,17 @@ class Router:
 
     def begin(self, client: Downstream, head: RequestHead) -> None:
         """A request's head is there."""
-        if head.form is Form.ORIGIN or head.form is Form.ASTERISK:
+        local = head.form is Form.ORIGIN or head.form is Form.ASTERISK
+        last_hop = head.max_forwards == 0 and head.request.method in ("OPTIONS", "TRACE")
+        if not (local or last_hop):
+            enter = connect.enter if head.form is Form.AUTHORITY else forward.enter
+            self._drive(client, enter(self._gate, client, head))
+        elif not (is_probe(head) or self._gate.admission.clients.admits(client.peer)):
+            self._drive(client, self._gate.refuse_stranger(client, head.request))
+        elif local:
             self._admin.enter(client, head)
-            return
-        if head.max_forwards == 0 and head.request.method in ("OPTIONS", "TRACE"):
+        else:
             client.answer(_last_hop(head), keep=False)
-            return
-        enter = connect.enter if head.form is Form.AUTHORITY else forward.enter
-        Drive(enter(self._gate, client, head), partial(_served, client), partial(self._defect, client))
 
     def malformed(self, client: Downstream, error: Malformed) -> bytes:
         """The answer to bytes that are no request: counted and logged, never certified."""
@@ -43,12 +48,12 @@ class Router:
         self._gate.log.rejected(client.peer, error.status, error.fault)
         return answers.text(error.status, error.detail)
 
-    def overloaded(self, client: Downstream) -> bytes:
-        """The answer to a connection that is one too many."""
-        self.rejected += 1
-        self._gate.log.rejected(client.peer, 503, "connections")
-        message = "too many connections (EVE_PROXY_MAX_CONNECTIONS) or shutting down; try again later"
-        return answers.text(503, message, [(b"Retry-After", b"1")])
+    def overloaded(self, client: Downstream) -> None:
+        """A connection is one too many: nothing of it is read."""
+        self._drive(client, self._gate.turn_away(client))
+
+    def _drive(self, client: Downstream, answering: Coroutine[Any, Any, None]) -> None:
+        Drive(answering, partial(_served, client), partial(self._defect, client))
 
     def _defect(self, client: Downstream, failure: Failure) -> None:
         # An exception of our own after the decision: nothing may follow from it but a closed connection.

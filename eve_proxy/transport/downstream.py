@@ -43,6 +43,7 @@ class Downstream(Protocol):
     """One client connection.
 
     :ivar peer: the client's address as text; ``unix`` for a Unix socket.
+    :ivar late: it came while the daemon was stopping already: only health is answered.
     :ivar body: the body of the request that is being decided.
     """
 
@@ -52,6 +53,7 @@ class Downstream(Protocol):
         self.factory = factory
         self.peer = "unix"
         self.peer_port = 0
+        self.late = False
         self.machine = Machine()
         self.body: IncomingBody | None = None
         self._reader = RequestReader(default_authority=factory.default_authority)
@@ -79,7 +81,9 @@ class Downstream(Protocol):
             self.abort()
         elif not admitted:
             self.machine.fire(Event.OVERLOADED)
-            self._sever(self.factory.site.overloaded(self))
+            self._pause_reading()
+            self._watchdog.set(self.factory.limits.head)
+            self.factory.site.overloaded(self)
         else:
             self._watchdog.set(self.factory.limits.head)
 
@@ -145,13 +149,23 @@ class Downstream(Protocol):
         """
         if self.gone:
             return
-        if keep and self._may_continue():
+        if keep and self.may_continue:
             self.machine.fire(Event.ANSWERED)
             send(self.transport, data)
             self._next()
         else:
             self.machine.fire(Event.REFUSED if self.machine.state is State.JUDGING else Event.UPSTREAM_FAILED)
             self._sever(data)
+
+    def turn_away(self, answer: bytes) -> bool:
+        """Answer a connection that is one too many, and sever; nothing of it was read.
+
+        :returns: whether it was still there.
+        """
+        waited = self.machine.state is State.SEVERING
+        if waited:
+            self._sever(answer)
+        return waited
 
     def malformed(self, error: Malformed) -> None:
         """Answer bytes that are no request, and sever."""
@@ -178,7 +192,7 @@ class Downstream(Protocol):
             self.abort()
 
     def finish(self) -> None:
-        """Close an idle connection."""
+        """Close a connection in which no request is under way."""
         self.machine.fire(Event.SHUTDOWN)
         self.transport.loseConnection()
 
@@ -246,7 +260,7 @@ class Downstream(Protocol):
     def response_done(self, *, keep: bool) -> None:
         """Upstream's response is complete and written."""
         self._delivery = None
-        if keep and self._may_continue():
+        if keep and self.may_continue:
             self.machine.fire(Event.RESPONSE_COMPLETE)
             self._next()
         else:
@@ -266,7 +280,9 @@ class Downstream(Protocol):
         """Something moved: the stall clock starts again."""
         self._watchdog.set(self.factory.limits.stall)
 
-    def _may_continue(self) -> bool:
+    @property
+    def may_continue(self) -> bool:
+        """Whether the connection can carry another request after this one."""
         body, head = self.body, self._head
         return (
             head is not None

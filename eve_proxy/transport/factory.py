@@ -28,15 +28,15 @@ class Site(Structural):
     def malformed(self, client: Downstream, error: Malformed) -> bytes:
         """The answer to bytes that are no request."""
 
-    def overloaded(self, client: Downstream) -> bytes:
-        """The answer to a connection that is one too many."""
+    def overloaded(self, client: Downstream) -> None:
+        """A connection is one too many. Ends in ``client.turn_away``."""
 
 
 class ProxyFactory(ServerFactory):
     """Builds one ``Downstream`` per connection.
 
     :param default_authority: whom an HTTP/1.0 request without Host and without a target authority addresses: us.
-    :ivar draining: no new requests; connections end with the exchange they are in.
+    :ivar draining: connections end with the exchange they are in; those that come now are ``late``.
     """
 
     protocol = Downstream
@@ -60,6 +60,8 @@ class ProxyFactory(ServerFactory):
         self.default_authority = default_authority
         self.draining = False
         self._connections: set[Downstream] = set()
+        self._late: set[Downstream] = set()
+        self._awaited: set[Downstream] = set()
         self._emptied: Deferred[None] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> Downstream:
@@ -81,32 +83,44 @@ class ProxyFactory(ServerFactory):
     @property
     def connections(self) -> int:
         """Open client connections, tunnels included."""
-        return len(self._connections)
+        return len(self._connections) + len(self._late)
 
     def entered(self, connection: Downstream) -> bool:
         """Count a connection; False when it is one too many and must be turned away."""
-        self._connections.add(connection)
-        return len(self._connections) <= self.limits.max_connections and not self.draining
+        connection.late = self.draining
+        (self._late if self.draining else self._connections).add(connection)
+        return self.connections <= self.limits.max_connections
 
     def left(self, connection: Downstream) -> None:
         """The connection is closed."""
         self._connections.discard(connection)
-        if self._emptied is not None and not self._connections:
+        self._late.discard(connection)
+        if self._emptied is not None and not self._awaited:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
 
     def drain(self) -> Deferred[None]:
-        """Take no further request; fires when the last connection is closed."""
+        """Take no further request; fires when every connection that was open by now is closed.
+
+        While it goes on, new connections are served for the sake of their health probes.
+        """
         self.draining = True
-        for connection in list(self._connections):
-            if connection.machine.state is State.IDLE:
+        return self._end(self._connections, (State.IDLE,))
+
+    def dismiss(self) -> Deferred[None]:
+        """After the drain, when nobody can connect any more: end the late connections; fires when they are closed."""
+        return self._end(self._late, (State.IDLE, State.READING))
+
+    def _end(self, connections: set[Downstream], without_request: tuple[State, ...]) -> Deferred[None]:
+        for connection in list(connections):
+            if connection.machine.state in without_request:
                 connection.finish()
-        if not self._connections:
+        if not connections:
             return succeed(None)
-        self._emptied = Deferred()
+        self._awaited, self._emptied = connections, Deferred()
         return self._emptied
 
     def abort_all(self) -> None:
         """Reset what is still open."""
-        for connection in list(self._connections):
+        for connection in [*self._connections, *self._late]:
             connection.abort()

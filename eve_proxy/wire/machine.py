@@ -43,7 +43,7 @@ class State(_Member):
 class Event(_Member):
     """What happens to a connection. The value is what the documentation says of it."""
 
-    OVERLOADED = "there are too many connections; the 503 was written"
+    OVERLOADED = "there are too many connections: nothing is read, and a 503 answers"
     HEAD_STARTED = "the first byte of a request arrived"
     HEAD_COMPLETE = "its head is complete and acceptable"
     ANSWERED = "a complete answer of ours was written; the connection goes on"
@@ -83,6 +83,8 @@ TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
         Event.HEAD_COMPLETE: State.JUDGING,
         Event.VIOLATION: State.SEVERING,
         Event.INPUT_ENDED: State.SEVERING,
+        # Only where the connection came after the stop: a head that had begun before it is waited for.
+        Event.SHUTDOWN: State.SEVERING,
         Event.PEER_GONE: State.CLOSED,
     },
     # The body arrives here: the judge asks for it once the head filters have passed.

@@ -162,6 +162,21 @@ def test_retries_slow_down_while_the_disk_stays_full(bench: Bench) -> None:
     assert bench.journal.problem is None, "after a success the first retry is at once again"
 
 
+def test_a_disk_that_is_all_but_full_does_not_flip(bench: Bench) -> None:
+    """Room for a few lines does not make the proxy ready for as long as it takes to write them; a megabyte does."""
+    bench.disk.room = 0
+    assert_refused(bench.record(), 1)
+    bench.disk.room = None
+    bench.disk.space = FreeSpace(free=(1 << 20) - 1, total=20 << 30)
+    bench.clock.pump([0, 0.25, 0.5, 1, 2, 4, 5])
+    assert bench.journal.problem == "the journal cannot be written: No space left on device"
+    assert kinds(bench) == ["session_open"]
+    bench.disk.space = FreeSpace(free=1 << 20, total=20 << 30)
+    bench.clock.advance(5)
+    assert bench.journal.problem is None
+    assert kinds(bench) == ["session_open", "recovered"]
+
+
 def test_failed_sync_is_never_retried_on_its_descriptor(bench: Bench) -> None:
     """After an I/O error the file is reopened and cut back, although the bytes may all be there."""
     bench.disk.sync_failures = 2  # the second one hits the recovered record

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from eve_proxy.audit.file import OsFile, open_file
-from eve_proxy.audit.recovery import JournalReplaced, Place, TailDamaged, measure, read_tail, take_up
+from eve_proxy.audit.file import FreeSpace, OsFile, open_file
+from eve_proxy.audit.recovery import JournalReplaced, Place, TailDamaged, has_room, measure, read_tail, take_up
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.seal import seal
 from eve_proxy.signing.secret import Secret
@@ -64,6 +64,21 @@ def test_measure_reads_in_blocks(tmp_path: Path) -> None:
     content = bytes(range(256)) * 1000
     cut = measure(written(tmp_path / "j", content), 1, len(content))
     assert (cut.size, cut.sha256) == (len(content) - 1, hashlib.sha256(content[1:]).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "room"),
+    [
+        (1 << 20, 20 << 30, True),
+        ((1 << 20) - 1, 20 << 30, False),
+        (13 << 10, 256 << 10, True),  # a twentieth of a tiny disk
+        (12 << 10, 256 << 10, False),
+        (0, 0, True),  # a file system that does not say
+    ],
+)
+def test_room_for_another_try(free: int, total: int, room: bool) -> None:
+    """A disk that was full is not trusted again for the sake of a few bytes."""
+    assert has_room(FreeSpace(free=free, total=total)) is room
 
 
 def test_take_up_closes_what_it_refuses(tmp_path: Path) -> None:

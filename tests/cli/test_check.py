@@ -173,10 +173,19 @@ def test_resolve_judges_the_addresses(
 def test_a_hosted_governor_that_does_not_answer(
     report: Callable[..., dict[str, Any]], reactor: MemoryReactorClock
 ) -> None:
-    """It is asked as the daemon would ask it, and after the deadline the answer is the daemon's: 503, fail_closed."""
+    """It is asked as the daemon would ask it, and after the deadline the answer is the daemon's: 503, fail_closed.
+
+    Exit 3: nobody has decided, so that a script does not take it for a policy's refusal.
+    """
     said = report("http://a.example/", EVE_PROXY_GOVERNANCE_URL="http://127.0.0.1:8128")
     assert [server[:2] for server in reactor.tcpClients][:1] == [("127.0.0.1", 8128)]
-    assert (said["exit"], said["status"], said["verdict"], said["pillar"]) == (1, 503, "fail_closed", "114")
+    assert (said["exit"], said["status"], said["verdict"], said["pillar"]) == (3, 503, "fail_closed", "114")
+
+
+def test_failing_open_is_told_as_it_would_happen(report: Callable[..., dict[str, Any]]) -> None:
+    """With EVE_PROXY_FAIL_CLOSED=0 the same request would leave: exit 0, and the verdict says why."""
+    said = report("http://a.example/", EVE_PROXY_GOVERNANCE_URL="http://127.0.0.1:8128", EVE_PROXY_FAIL_CLOSED="0")
+    assert (said["exit"], said["leaves"], said["verdict"]) == (0, True, "fail_open")
 
 
 def test_its_connections_are_closed(report: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,13 +288,19 @@ def test_usage(run: Callable[..., tuple[int, str, str]], arguments: list[str], c
     assert run(*arguments)[0] == code
 
 
+def test_help_names_the_exit_codes(run: Callable[..., tuple[int, str, str]], capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever writes a script finds them without leaving the terminal."""
+    run("--help")
+    assert "0 would leave, 1 would not, 2 usage or configuration, 3 no" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_pipeline_that_breaks(run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a decision the exit code is not that of an allow, and it is said."""
+    """Without a decision the exit code is neither that of an allow nor of a refusal, and it is said."""
 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(check, "build_pipeline", broken)
     code, out, err = run("http://a.example/")
-    assert (code, out) == (1, "")
+    assert (code, out) == (3, "")
     assert err == "eve-proxy check: no decision could be made\n"

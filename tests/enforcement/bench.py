@@ -49,6 +49,7 @@ class GateBench:
         plugins: Sequence[Any] = (),
         max_body: int = 100,
         buffered: int = 10_000,
+        max_connections: int = 100,
         governor: Any = None,
         fail_open: bool = False,
         connect_sni: Any = "strict",
@@ -101,9 +102,9 @@ class GateBench:
         )
         self.reactor_clock = Clock()
         self.factory = ProxyFactory(
-            Router(self.gate, Admin(readiness=lambda: self.readiness, clients=allowed)),
+            Router(self.gate, Admin(readiness=lambda: self.readiness)),
             dialler=self.dialler,
-            limits=Limits(max_body=max_body, max_connections=100),
+            limits=Limits(max_body=max_body, max_connections=max_connections),
             account=BufferAccount(buffered),
             clock=self.reactor_clock,
             default_authority=parse_authority(f"127.0.0.1:{OWN_PORT}", 80),

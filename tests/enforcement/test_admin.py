@@ -26,7 +26,29 @@ def test_probes_get_ok_from_anywhere(path: str, peer: str) -> None:
 
 def test_probe_without_host() -> None:
     """A load balancer's HTTP/1.0 probe has no Host."""
-    assert head_of(GateBench().converse(b"GET /healthz HTTP/1.0\r\n\r\n").value())[0] == 200
+    status, fields, _ = head_of(GateBench().converse(b"GET /healthz HTTP/1.0\r\n\r\n").value())
+    assert (status, fields["connection"]) == (200, "close")
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "10.1.2.3"])
+def test_probes_while_it_stops(peer: str) -> None:
+    """A new probe learns that the pod is leaving and that it is alive; each answer ends its connection."""
+    bench = GateBench()
+    bench.factory.drain()
+    bench.readiness = Readiness(problem="shutting down")
+    for path, expected in (("/readyz", (503, b"shutting down\n")), ("/healthz", (200, b"ok"))):
+        transport = bench.converse(get(path), peer=peer)
+        status, fields, body = head_of(transport.value())
+        assert ((status, body), fields["connection"]) == (expected, "close")
+        assert transport.events == ["half-close"]
+    assert bench.sink.certificates == []
+
+
+def test_probes_may_go_on_one_connection() -> None:
+    """A load balancer keeps its connection, and is told so."""
+    transport = GateBench().converse(get("/healthz") + get("/readyz"))
+    assert transport.value().count(b"HTTP/1.1 200 OK") == transport.value().count(b"Connection: keep-alive") == 2
+    assert transport.events == []
 
 
 def test_head_probe() -> None:

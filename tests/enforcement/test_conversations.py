@@ -28,7 +28,6 @@ from eve_proxy.model.certificate import GENESIS, DecisionCertificate, Draft, Log
 from eve_proxy.model.errors import GovernorUnavailable, JournalUnavailable, ResolveFailed, UpstreamFailed
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.verdict import Modification, Outcome, Verdict
-from eve_proxy.policy.clients import AllowedClients
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.seal import seal
 from eve_proxy.wire.events import Data, End, Informational, ResponseHead
@@ -178,8 +177,7 @@ class Conversations(RuleBasedStateMachine):
         )
         admission = replace(self.bench.gate.admission, pipeline=pipeline)
         gate = replace(self.bench.gate, pipeline=pipeline, admission=admission)
-        clients = AllowedClients.parse("loopback")
-        self.router = Router(gate, Admin(readiness=lambda: self.bench.readiness, clients=clients))
+        self.router = Router(gate, Admin(readiness=lambda: self.bench.readiness))
         self.bench.factory.site = self
         self.bench.factory.dialler = CheckingDialler(self)  # type: ignore[assignment]
 
@@ -219,8 +217,8 @@ class Conversations(RuleBasedStateMachine):
         client.transport.malformed += 1
         return self.router.malformed(client, error)
 
-    def overloaded(self, client: Any) -> bytes:
-        return self.router.overloaded(client)
+    def overloaded(self, client: Any) -> None:
+        self.router.overloaded(client)
 
     # -- clients -----------------------------------------------------------------------------------------------
 

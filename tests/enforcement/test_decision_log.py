@@ -11,7 +11,7 @@ from eve_proxy.decision.permits import permit_for
 from eve_proxy.enforcement.decision_log import DecisionLog
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.headers import Headers
-from eve_proxy.model.verdict import Outcome, Verdict
+from eve_proxy.model.verdict import Outcome, Verdict, refuse
 from tests.fakes.ports import FakeClock, FakeSink, drive, exchange_of, request_of
 
 NAMES = [
@@ -37,6 +37,9 @@ def test_names_are_constant() -> None:
     draft = draft_of(exchange, verdict, latency=0.001, timestamp="2026-04-16T14:22:03.847Z")
     full = Decision(exchange=exchange, verdict=verdict, certificate=drive(FakeSink().record(draft)))
     assert list(written(bare, None)) == list(written(full, 200, "x")) == NAMES
+    lines: list[bytes] = []
+    DecisionLog(lines.append, FakeClock()).turned_away("10.1.2.3", "acme", refuse("overload", "no"), None, 503)
+    assert list(json.loads(lines[0])) == NAMES
 
 
 def test_nothing_secret_is_logged() -> None:

@@ -26,6 +26,7 @@ class Client:
         self.gone = gone
         self.peer = peer
         self.peer_port = 50000
+        self.late = False
         self.answers: list[tuple[bytes, bool]] = []
         self.told: list[Any] = []
 
@@ -99,6 +100,23 @@ def test_a_client_that_is_not_listed_is_refused_unread() -> None:
     assert client.status == 403
     assert body.reads == 0
     assert bench.governor.asked == []
+
+
+def test_who_came_during_the_stop_is_refused_unread() -> None:
+    """503 with a certificate of its own rule; a client that is not listed hears that first."""
+    bench, client, body = GateBench(), Client(), FakeBody(b"hello")
+    client.late = True
+    assert rule(bench, client, body) is None
+    ((data, keep),) = client.answers
+    status, fields, text = head_of(data)
+    assert (status, keep, text) == (503, False, b"the proxy is shutting down; try again later\n")
+    assert fields["retry-after"] == "1"
+    assert json.loads(fields["x-eve-decision-cert"])["matched_vector"] == "draining"
+    assert (body.reads, bench.governor.asked, bench.reached_the_network) == (0, [], False)
+    stranger = Client(peer="10.1.2.3")
+    stranger.late = True
+    assert rule(bench, stranger) is None
+    assert stranger.status == 403
 
 
 def test_a_refusal_nobody_waits_for() -> None:

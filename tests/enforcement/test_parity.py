@@ -95,6 +95,7 @@ RULES: dict[str, Rule] = {
     "sni": Rule(inside=client_hello("evil.example"), status=200, not_on=ONLY_CONNECT),
     "client": Rule(peer="10.1.2.3", status=403),
     "overload": Rule(prepare=_full, status=503, not_on=NO_BODY),
+    "draining": Rule(prepare=lambda bench: bench.factory.drain(), status=503),
     "a plugin": Rule(settings={"plugins": [FakeFilter(refuse("acme", "no"), name="acme")]}),
     "the governor's veto": Rule(settings={"governor": FakeGovernor(VETO)}, pillar="128"),
     "the governor fails": Rule(
@@ -121,6 +122,7 @@ NOT_ON_LIBRARY = {
     "sni": "a call of a function opens no tunnel",
     "client": "whoever calls is the process itself",
     "overload": "threads and deadline bound a process's own calls (pillar 114)",
+    "draining": "a process's own calls end with it",
     "a plugin": "plugins need Twisted: EVE_PROXY_PREFILTERS is a fault for the library",
 }
 # Its rules, and what makes a call meet them.

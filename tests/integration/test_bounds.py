@@ -135,11 +135,28 @@ def test_too_many_connections(tmp_path: Path, origin: Origin) -> None:
         answer = ask(sidecar, b"")
         assert (answer.status, answer.fields["retry-after"]) == (503, "1")
         assert b"EVE_PROXY_MAX_CONNECTIONS" in answer.body
+        # Certified and journalled although nothing was read, also for a client that says nothing and ends its side.
+        with sidecar.connect() as silent:
+            silent.shutdown(socket.SHUT_WR)
+            assert read_all(silent).startswith(b"HTTP/1.1 503 ")
+        recorded = sidecar.decisions()
+        assert recorded[0] == answer.certificate
+        assert [(each["verdict"], each["matched_vector"], each["request"]) for each in recorded] == [
+            ("block", "overload", None)
+        ] * 2
+        for _ in range(20):
+            assert ask(sidecar, b"").status == 503
+        assert len(sidecar.decisions()) == 10
         five[4].sendall(get_head(origin.netloc))
         assert read_all(five[4]).startswith(b"HTTP/1.1 200 ")
         for connection in five:
             connection.close()
         assert until(lambda: get(sidecar, origin).status == 200)
+        assert sidecar.stop() == 0
+    assert [record["record"]["kinds"] for record in sidecar.records() if record["kind"] == "suppressed"] == [
+        {"overload": 12}
+    ]
+    assert verify(sidecar.journal)[0] == WHOLE
 
 
 def test_slow_heads(tmp_path: Path) -> None:

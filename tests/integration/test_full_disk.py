@@ -74,6 +74,7 @@ def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
         sidecar.journal = journal
         assert post(sidecar, origin).status == 200
         assert "low disk" in ready(sidecar).fields["x-eve-warning"]
+        (small_disk / "spare").write_bytes(b"x" * 4096)
         with (small_disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
             while True:
                 filler.write(b"x" * 4096)
@@ -81,6 +82,10 @@ def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
         refused_and_not_ready(sidecar, origin, b"No space left on device")
         pause(0.6)  # attempts to recover fail in between, and leave nothing behind
         refused_and_not_ready(sidecar, origin, b"No space left on device")
+        # A few kilobytes come free: enough for a line or two, and not worth being ready for.
+        (small_disk / "spare").unlink()
+        states = {ready(sidecar).status for _ in range(25) if pause(0.1) is None}
+        assert states == {503}
         (small_disk / "filler").unlink()
         healed(sidecar, origin, answer.certificate["certificate_id"])
 

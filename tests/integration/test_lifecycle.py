@@ -12,6 +12,8 @@ import pytest
 from tests.fakes.origin import Arrival, Origin, echo, read_request
 from tests.integration.client import (
     WHOLE,
+    ask,
+    connect,
     connect_head,
     get,
     get_head,
@@ -60,7 +62,7 @@ def failed_start(sidecar: Sidecar) -> str:
 
 
 def test_sigterm_finishes_what_is_in_flight(tmp_path: Path) -> None:
-    """SIGTERM: no new connections, the request under way gets its answer, the journal is closed, exit code 0."""
+    """SIGTERM: nothing new is let go, the request under way gets its answer, the journal is closed, exit code 0."""
     slow = Slow()
     with Origin(slow) as origin, Sidecar(tmp_path) as sidecar:
         with sidecar.connect() as busy, sidecar.connect() as probe, sidecar.connect() as kept:
@@ -71,12 +73,20 @@ def test_sigterm_finishes_what_is_in_flight(tmp_path: Path) -> None:
             probe.sendall(b"GET /readyz HTTP/1.1\r\n")
             pause(0.1)
             sidecar.process.terminate()
-            until(lambda: refuses(sidecar.port))
             assert read_all(kept) == b"", "an idle connection is closed at once"
             # A probe that had begun learns that it is over.
             probe.sendall(b"Host: x\r\n\r\n")
             status, fields, body = head_of(read_all(probe))
             assert (status, body, fields["connection"]) == (503, b"shutting down\n", "close")
+            # A new one, as a kubelet's is, gets the same, and the process is alive; everybody else is refused.
+            assert (ready(sidecar).status, ready(sidecar).body) == (503, b"shutting down\n")
+            alive = ask(sidecar, b"GET /healthz HTTP/1.1\r\nHost: proxy\r\n\r\n")
+            assert (alive.status, alive.body, alive.fields["connection"]) == (200, b"ok", "close")
+            for answer in (post(sidecar, origin), connect(sidecar, origin)):
+                assert (answer.status, answer.fields["connection"], answer.fields["retry-after"]) == (503, "close", "1")
+                assert answer.certificate is not None
+                assert (answer.certificate["verdict"], answer.certificate["matched_vector"]) == ("block", "draining")
+            assert len(origin.arrivals) == 1
             pause(0.3)
             assert sidecar.process.poll() is None
             sidecar.process.terminate()  # once more makes no difference
@@ -87,7 +97,18 @@ def test_sigterm_finishes_what_is_in_flight(tmp_path: Path) -> None:
         assert sidecar.process.wait(10) == 0
         until(lambda: sidecar.finished)
     assert "Traceback" not in sidecar.output
+    assert [record["matched_vector"] for record in sidecar.decisions()] == [None, "draining", "draining"]
     assert sidecar.records()[-1]["kind"] == "session_close"
+    assert verify(sidecar.journal)[0] == WHOLE
+
+
+def test_sigterm_with_nothing_in_flight(tmp_path: Path) -> None:
+    """A stop takes no longer than it must: idle connections, and half a request, are not waited for."""
+    with Sidecar(tmp_path) as sidecar, sidecar.connect() as idle:
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(65536).endswith(b"ok")
+        assert sidecar.stop(timeout=4) == 0
+        assert refuses(sidecar.port)
     assert verify(sidecar.journal)[0] == WHOLE
 
 
@@ -98,7 +119,8 @@ def test_sigterm_while_a_body_arrives(tmp_path: Path) -> None:
             client.sendall(f"POST {origin.url}/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab".encode())
             pause(0.2)
             sidecar.process.terminate()
-            until(lambda: refuses(sidecar.port))
+            # A probe that connects in the very moment of the signal is closed without an answer.
+            until(lambda: sidecar.ask(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").endswith(b"shutting down\n"))
             client.sendall(b"cd")
             status, fields, _ = head_of(read_all(client))
             assert (status, fields["connection"]) == (200, "close")

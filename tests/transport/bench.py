@@ -130,6 +130,7 @@ class ScriptedSite:
 
     def __init__(self) -> None:
         self.begun: list[RequestHead] = []
+        self.turned_away: list[Any] = []
         self.script: Callable[[Any, RequestHead], None] | None = None
 
     def begin(self, client: Any, head: RequestHead) -> None:
@@ -140,8 +141,9 @@ class ScriptedSite:
     def malformed(self, _client: Any, error: Malformed) -> bytes:
         return b"malformed %d %b" % (error.status, error.fault.encode())
 
-    def overloaded(self, _client: Any) -> bytes:
-        return b"overloaded"
+    def overloaded(self, client: Any) -> None:
+        self.turned_away.append(client)
+        client.turn_away(b"overloaded")
 
 
 class OriginTransport(StringTransport):

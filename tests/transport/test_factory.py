@@ -78,16 +78,49 @@ def test_idle_connections_are_closed_and_busy_ones_awaited() -> None:
     assert answers == [None]
 
 
-def test_who_comes_while_it_drains_is_turned_away() -> None:
-    """Nobody is let in any more, and somebody turned away is awaited like everybody else."""
+def test_who_comes_while_it_drains_is_late_and_not_awaited() -> None:
+    """A health probe is served during the drain, and probes that keep coming do not prolong it."""
     bench = Bench()
+    bench.receive(GET)
     answers = drained(bench)
     late, transport = bench.connect()
-    assert transport.value() == b"overloaded"
+    late.dataReceived(GET)
+    assert (bench.client.late, late.late, transport.events) == (False, True, [])
+    assert len(bench.site.begun) == 2
+    assert bench.factory.connections == 2
     lose(bench.client)
-    assert answers == []
-    lose(late)
     assert answers == [None]
+
+
+def test_late_connections_count_against_the_bound() -> None:
+    """A stop is no way around EVE_PROXY_MAX_CONNECTIONS."""
+    bench = Bench(max_connections=2)
+    bench.receive(GET)
+    drained(bench)
+    bench.connect()
+    _, transport = bench.connect()
+    assert transport.value() == b"overloaded"
+
+
+def test_late_connections_end_with_the_drain() -> None:
+    """Who says nothing, or only half a request, is closed; whose answer is under way gets it first."""
+    bench = Bench()
+    lose(bench.client)
+    assert drained(bench) == [None]
+    silent, silent_transport = bench.connect()
+    half, half_transport = bench.connect()
+    half.dataReceived(GET[:10])
+    answered, answered_transport = bench.connect()
+    answered.dataReceived(GET)
+    dismissed: list[Any] = []
+    bench.factory.dismiss().addCallback(dismissed.append)
+    assert silent_transport.events == half_transport.events == ["close"]
+    assert (answered_transport.events, dismissed) == ([], [])
+    answered.answer(b"503", keep=True)
+    assert answered_transport.events == ["half-close"]
+    for client in (silent, half, answered):
+        lose(client)
+    assert dismissed == [None]
 
 
 def test_what_does_not_finish_is_reset() -> None:
@@ -95,6 +128,9 @@ def test_what_does_not_finish_is_reset() -> None:
     bench = Bench()
     bench.receive(GET)
     _, other = bench.connect()
+    drained(bench)
+    _, late = bench.connect()
     bench.factory.abort_all()
     assert bench.transport.events == ["abort"]
-    assert other.events == ["abort"]
+    assert other.events == ["close", "abort"]
+    assert late.events == ["abort"]
