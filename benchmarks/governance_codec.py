@@ -20,6 +20,7 @@ from zope.interface import implementer
 from eve_proxy.governance.breaker import Breaker
 from eve_proxy.governance.codec import decode, encode
 from eve_proxy.governance.deadline import race
+from eve_proxy.governance.decision_service import DecisionService
 from eve_proxy.governance.hosted import HostedGovernor
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.interfaces import IClock, IGovernanceTransport
@@ -29,6 +30,7 @@ from eve_proxy.model.certificate import LogLink
 from eve_proxy.model.exchange import EGRESS_CALLER, Coverage, Exchange, Route
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.request import Request
+from eve_proxy.transport.limits import BufferAccount
 
 ROUNDS, CALLS = 15, 2000
 
@@ -112,15 +114,11 @@ def racing() -> Callable[[], None]:
 
 def evaluation() -> Callable[[], None]:
     transport, clock = Waiting(), StillClock()
-    governor = HostedGovernor(
-        transport,
-        name="gov.example",
-        policy_set="egress_v1",
-        redactor=REDACTOR,
-        breaker=Breaker(5, clock.monotonic, lambda: 0.5),
-        clock=clock,
-        chain_head=lambda: LINK,
+    service = DecisionService(
+        name="gov.example", policy_set="egress_v1", redactor=REDACTOR, clock=clock, chain_head=lambda: LINK
     )
+    breaker = Breaker(5, clock.monotonic, lambda: 0.5)
+    governor = HostedGovernor(transport, service, breaker=breaker, account=BufferAccount(1 << 20))
     run, answer = race(Clock()), (200, Headers(), ANSWER)
 
     def once() -> None:

@@ -25,6 +25,7 @@ from eve_proxy.governance.address import Kind
 from eve_proxy.governance.breaker import Breaker
 from eve_proxy.governance.credential import AuthStyle, Credential
 from eve_proxy.governance.deadline import race
+from eve_proxy.governance.decision_service import DecisionService
 from eve_proxy.governance.hosted import HostedGovernor
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.interfaces import IAuditSink, IClock, IEntropy, IGovernor, IPreFilter, IResolver, JudgeAddress, Stage
@@ -113,9 +114,15 @@ def compose(
     """
     clock, entropy = SystemClock(), SystemEntropy()
     judge_address = destinations(config, own_ports).judge
-    resolver = Resolver(reactor, reactor)
+    resolver, account = Resolver(reactor, reactor), BufferAccount(config.max_buffered)
     governor, governance = build_governor(
-        config, reactor=reactor, clock=clock, chain_head=lambda: journal.head, own_ports=own_ports, resolver=resolver
+        config,
+        reactor=reactor,
+        clock=clock,
+        chain_head=lambda: journal.head,
+        own_ports=own_ports,
+        resolver=resolver,
+        account=account,
     )
     pipeline = build_pipeline(
         config,
@@ -148,7 +155,7 @@ def compose(
         router,
         dialler=dialler,
         limits=Limits(max_body=config.max_body, max_connections=config.max_connections),
-        account=BufferAccount(config.max_buffered),
+        account=account,
         clock=reactor,
         default_authority=Authority(host=config.host, port=max(own_ports), address=listening),
     )
@@ -207,6 +214,7 @@ def build_governor(
     chain_head: Callable[[], LogLink | None],
     own_ports: set[int],
     resolver: Resolver,
+    account: BufferAccount,
 ) -> tuple[IGovernor, GovernanceHttp | None]:
     """The governor that EVE_PROXY_GOVERNANCE_URL names, and the connections it asks over (None when embedded)."""
     address = config.governance
@@ -226,18 +234,22 @@ def build_governor(
     credential = None
     if token is not None:
         credential = Credential.of(AuthStyle(config.governance_auth), token.reveal().decode("ascii"))
-    governor = HostedGovernor(
-        governance,
+    service = DecisionService(
         name=address.name,
         policy_set=config.policy_set,
         redactor=Redactor(secrets.token_bytes(32), config.governance_redact_headers, config.governance_redact_query),
-        breaker=Breaker(config.governance_breaker, clock.monotonic, random.random),
         clock=clock,
         chain_head=chain_head,
         credential=credential,
-        concurrency=config.governance_concurrency,
-        allow_modify=config.allow_modify,
         path=address.path,
+        allow_modify=config.allow_modify,
+    )
+    governor = HostedGovernor(
+        governance,
+        service,
+        breaker=Breaker(config.governance_breaker, clock.monotonic, random.random),
+        account=account,
+        concurrency=config.governance_concurrency,
         patience=config.enforce_timeout / 2,
     )
     return governor, governance

@@ -70,7 +70,11 @@ class IGovernor(Interface):
     name: str = Attribute("``embedded`` or the service's host: the certificate's ``governor``.")
 
     def evaluate(exchange: Exchange) -> Awaitable[Verdict]:
-        """The service's verdict on an exchange whose body has been read (if its route has one)."""
+        """The service's verdict on an exchange whose body has been read (if its route has one).
+
+        :raises Overloaded: there is no room for the question. That is no failure of judging: the request is refused,
+            whatever EVE_PROXY_FAIL_CLOSED says.
+        """
 
 
 class ISigner(Interface):
@@ -125,6 +129,12 @@ class IBodySource(Interface):
         :raises Overloaded: EVE_PROXY_MAX_BUFFERED is used up.
         :raises Malformed: broken framing or too slow.
         :raises BodyInterrupted: the client went away.
+        """
+
+    def hold(size: int) -> None:
+        """Count bytes that were made of the body (its decoded content) with it, until the exchange is over.
+
+        :raises Overloaded: as ``read``; nothing was counted.
         """
 
 

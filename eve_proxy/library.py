@@ -25,6 +25,7 @@ from eve_proxy.governance.blocking import BlockingGovernor
 from eve_proxy.governance.blocking_http import BlockingHttp, load_client_context
 from eve_proxy.governance.breaker import Breaker
 from eve_proxy.governance.credential import AuthStyle, Credential
+from eve_proxy.governance.decision_service import DecisionService
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.interfaces import IClock, IGovernor
 from eve_proxy.model.errors import ConfigurationError, JournalUnavailable, SigningFailed
@@ -153,19 +154,23 @@ def _governor(
             raise ConfigurationError((str(error),)) from error
     http = BlockingHttp(address, clock=clock, tls=tls)
     token = config.governance_token
-    hosted = BlockingGovernor(
-        http,
+    service = DecisionService(
         name=address.name,
         policy_set=config.policy_set,
         redactor=Redactor(secrets.token_bytes(32), config.governance_redact_headers, config.governance_redact_query),
-        breaker=Breaker(config.governance_breaker, clock.monotonic, random.random),
         clock=clock,
         chain_head=lambda: journal.head,
         credential=None
         if token is None
         else Credential.of(AuthStyle(config.governance_auth), token.reveal().decode("ascii")),
-        concurrency=config.governance_concurrency,
         path=address.path,
+        allow_modify=False,  # a function's arguments are never rewritten, whatever is configured
+    )
+    hosted = BlockingGovernor(
+        http,
+        service,
+        breaker=Breaker(config.governance_breaker, clock.monotonic, random.random),
+        concurrency=config.governance_concurrency,
     )
     return hosted.within, http
 

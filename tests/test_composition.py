@@ -29,6 +29,7 @@ from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.model.verdict import Outcome, Verdict
 from eve_proxy.pdp.embedded import EmbeddedGovernor
 from eve_proxy.transport.governance_http import GovernanceHttp
+from eve_proxy.transport.limits import BufferAccount
 from tests.enforcement.bench import PeerTransport
 from tests.fakes.ports import FakeSink
 from tests.integration.sidecar import head_of
@@ -220,8 +221,14 @@ def governor(environ: dict[str, str]) -> tuple[Any, Any]:
     config, _ = configure(SECRET | environ)
     reactor = MemoryReactorClock()
     return build_governor(
-        config, reactor=reactor, clock=SystemClock(), chain_head=lambda: None, own_ports=set(), resolver=None
-    )  # type: ignore[arg-type]
+        config,
+        reactor=reactor,
+        clock=SystemClock(),
+        chain_head=lambda: None,
+        own_ports=set(),
+        resolver=None,  # type: ignore[arg-type]
+        account=BufferAccount(config.max_buffered),
+    )
 
 
 def test_embedded_asks_nobody() -> None:

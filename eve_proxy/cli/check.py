@@ -38,6 +38,7 @@ from eve_proxy.model.verdict import PERMITS, Outcome
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.seal import seal
 from eve_proxy.system import SystemClock, SystemEntropy
+from eve_proxy.transport.limits import BufferAccount
 from eve_proxy.transport.resolver import Resolver
 from eve_proxy.wire.events import RequestHead
 from eve_proxy.wire.request_reader import RequestReader
@@ -139,7 +140,13 @@ async def _decide(
     own_ports = {config.port} if config.port else set()
     resolver = Resolver(reactor, reactor)
     governor, governance = build_governor(
-        config, reactor=reactor, clock=clock, chain_head=lambda: None, own_ports=own_ports, resolver=resolver
+        config,
+        reactor=reactor,
+        clock=clock,
+        chain_head=lambda: None,
+        own_ports=own_ports,
+        resolver=resolver,
+        account=BufferAccount(config.max_buffered),
     )
     pipeline = build_pipeline(
         config,
@@ -237,3 +244,6 @@ class _Given:
             raise BodyTooLarge("the body exceeds EVE_PROXY_MAX_BODY")
         digest = hashlib.sha256(data).hexdigest()
         return Body(chunks=(data,) if data else (), size=len(data), sha256=digest, content=data)
+
+    def hold(self, size: int) -> None:
+        """There is one body only."""

@@ -86,7 +86,8 @@ class Pipeline:
         :param source: where its body comes from; None when it has none to read (CONNECT).
         :raises Malformed: the body's framing broke: this never became a request.
         :raises BodyInterrupted: the client went away before its body was complete.
-        :raises Overloaded: there was no room for its body; the entry point refuses it (``refuse``).
+        :raises Overloaded: there was no room for its body, or for what judging makes of it; the entry point refuses it
+            (``refuse``).
         """
         watch = Stopwatch(self.clock, self.deadline)
         exchange, verdict = await self._judge(exchange, source, watch)
@@ -168,7 +169,7 @@ class Pipeline:
                 reading = False
                 exchange = exchange.with_body(body)
                 if body.size:
-                    exchange = await self._decoded(exchange, watch)
+                    exchange = await self._decoded(exchange, source, watch)
             verdict = _first_refusal(self.body_filters, exchange)
             if verdict is not None:
                 return exchange, verdict
@@ -178,8 +179,8 @@ class Pipeline:
             if PERMITS[verdict.outcome] is not False:
                 watch.check()
         except Exception as error:  # law 4: whatever judging raised becomes a verdict
-            if reading and isinstance(error, (Malformed, BodyInterrupted, Overloaded)):
-                raise  # the body's, not a judge's: this never became a request
+            if isinstance(error, Overloaded) or (reading and isinstance(error, (Malformed, BodyInterrupted))):
+                raise  # a bound, which nothing opens; or the body's, not a judge's: this never became a request
             verdict = verdict_of(error, fail_open=self.fail_open)
             if verdict.pillar is not None and verdict.vector is None:
                 verdict = replace(verdict, governor=self.governor.name)
@@ -197,14 +198,14 @@ class Pipeline:
         refusal = _any_refusal(self.head_filters, exchange)
         if refusal is None and source is not None and exchange.body is None:
             try:
-                exchange = await self._decoded(exchange.with_body(await source.read()), None)
+                exchange = await self._decoded(exchange.with_body(await source.read()), source, None)
             except (Malformed, BodyInterrupted, Overloaded):
                 raise
             except Exception as error:  # noqa: BLE001  a body that cannot be had cannot leave either
                 refusal = verdict_of(error, fail_open=False)
         return exchange, refusal or _any_refusal(self.body_filters, exchange) or verdict
 
-    async def _decoded(self, exchange: Exchange, watch: Stopwatch | None) -> Exchange:
+    async def _decoded(self, exchange: Exchange, source: IBodySource, watch: Stopwatch | None) -> Exchange:
         encodings, body = exchange.request.headers.tokens(b"content-encoding"), exchange.body
         if not encodings or body is None or not body.size:
             return exchange
@@ -216,6 +217,7 @@ class Pipeline:
             left = None if watch is None else watch.check()
             decoding = self.offload(decode_content, body.content, encodings, self.max_content)
             content = await (decoding if left is None else self.race(decoding, left))
+        source.hold(len(content))
         return exchange.with_body(replace(body, content=content))
 
     async def _record(self, draft: Draft, verdict: Verdict) -> tuple[Verdict, DecisionCertificate | None]:

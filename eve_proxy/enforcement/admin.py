@@ -10,7 +10,6 @@ from eve_proxy.enforcement import answers
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.wire.events import Form, RequestHead
 
-
 HEALTHZ: Final = b"/healthz"
 READYZ: Final = b"/readyz"
 

@@ -23,9 +23,7 @@ def stamp(certificate: DecisionCertificate) -> Fields:
     return [(CERTIFICATE_FIELD, header_value(certificate))]
 
 
-def refusal(
-    verdict: Verdict, certificate: DecisionCertificate | None, *, head_only: bool = False
-) -> tuple[int, bytes]:
+def refusal(verdict: Verdict, certificate: DecisionCertificate | None, *, head_only: bool = False) -> tuple[int, bytes]:
     """Status and bytes of the answer to a verdict without permit; the connection ends with it.
 
     :param head_only: the request was HEAD: the body is announced and left out (RFC 9110 section 9.3.2).

@@ -15,7 +15,6 @@ from eve_proxy.model.verdict import Verdict
 from eve_proxy.signing.seal import timestamp
 from eve_proxy.wire.client_hello import Seen
 
-
 # The names of a decision's line, for one without a request.
 _UNREAD = {"event": "decision"} | dict.fromkeys(
     (

@@ -1,4 +1,4 @@
-"""The hosted governor for threads: the same codec, breaker and credential as ``governance/hosted.py``, no reactor.
+"""The hosted governor for threads: the same service and breaker as ``governance/hosted.py``, no reactor.
 
 Its caller's deadline guards every call; ``within`` says how long one may take, so that no thread outlives its caller
 for long.
@@ -7,28 +7,21 @@ for long.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from zope.interface import implementer
 
 from eve_proxy.governance.breaker import Breaker
-from eve_proxy.governance.codec import EVALUATE, decode, encode
-from eve_proxy.governance.credential import Credential
-from eve_proxy.governance.redaction import Redactor
-from eve_proxy.interfaces import IClock, IGovernor
-from eve_proxy.model.certificate import LogLink
+from eve_proxy.governance.decision_service import CONCURRENCY, DecisionService
+from eve_proxy.interfaces import IGovernor
 from eve_proxy.model.errors import GovernorMisbehaved, GovernorUnavailable
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.verdict import Verdict
-from eve_proxy.signing.seal import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_JSON = ((b"Content-Type", b"application/json"), (b"Accept", b"application/json"))
 
 
 class BlockingTransport(Protocol):
@@ -43,41 +36,26 @@ class BlockingGovernor:
     """Asks a decision service. ``evaluate`` is a coroutine that blocks and never waits: a thread drives it.
 
     :param transport: carries one question.
-    :param name: the certificate's ``governor`` (``GovernanceAddress.name``).
-    :param policy_set: EVE_PROXY_POLICY_SET.
-    :param chain_head: the journal's present head for ``context.log``, or None when it has none.
-    :param credential: the header that says who we are, or None.
     :param concurrency: calls under way at most; what waits does so within its own time.
-    :param path: base path and ``/v1/decisions/evaluate`` (``GovernanceAddress.path``).
     :param seconds: for one call, waiting included.
     """
 
     def __init__(
         self,
         transport: BlockingTransport,
+        service: DecisionService,
         *,
-        name: str,
-        policy_set: str,
-        redactor: Redactor,
         breaker: Breaker,
-        clock: IClock,
-        chain_head: Callable[[], LogLink | None],
-        credential: Credential | None = None,
-        concurrency: int = 256,
-        path: str = EVALUATE,
+        concurrency: int = CONCURRENCY,
         seconds: float = 2.0,
     ) -> None:
-        self.name = name
+        self.name = service.name
         self._transport = transport
-        self._policy_set = policy_set
-        self._redactor = redactor
+        self._service = service
+        self._headers = service.headers()
         self._breaker = breaker
         self._breaker_lock = threading.Lock()
-        self._clock = clock
-        self._chain_head = chain_head
-        self._headers = Headers.of(_JSON if credential is None else (*_JSON, (credential.name, credential.value)))
         self._slots = threading.BoundedSemaphore(concurrency)
-        self._path = path
         self._seconds = seconds
 
     def within(self, seconds: float) -> IGovernor:
@@ -94,28 +72,20 @@ class BlockingGovernor:
 
     def ask(self, exchange: Exchange, seconds: float) -> Verdict:
         """See ``evaluate``; blocks at most ``seconds``."""
-        until = self._clock.monotonic() + seconds
+        service = self._service
+        until = service.clock.monotonic() + seconds
         with self._slot(seconds):
             with self._breaker_lock:
                 ticket = self._breaker.admit()
             # How the call ends for the breaker. A failure of ours before anything was sent says nothing about it.
             end = self._breaker.abandoned
             try:
-                question = encode(
-                    exchange,
-                    timestamp=timestamp(self._clock.wall()),
-                    policy_set=self._policy_set,
-                    redactor=self._redactor,
-                    log=self._chain_head(),
-                )
+                question = service.question(exchange)
                 end = self._breaker.unreachable
-                left = until - self._clock.monotonic()
-                status, headers, body = self._transport.call(self._path, self._headers, question, left)
+                left = until - service.clock.monotonic()
+                answer = self._transport.call(service.path, self._headers, question, left)
                 end = self._breaker.upset
-                # A function's arguments are never rewritten: MODIFIED is a block here, whatever is configured.
-                verdict = decode(
-                    status, headers, body, request_id=exchange.id, name=self.name, policy_set=self._policy_set
-                )
+                verdict = service.verdict(exchange, answer)
                 end = self._breaker.answered
                 return verdict
             except GovernorMisbehaved:

@@ -5,28 +5,29 @@ The caller's deadline guards every call (``governance/deadline.py``); nothing he
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import Protocol
 
 from twisted.internet.defer import CancelledError
 from zope.interface import implementer
 
 from eve_proxy.governance.breaker import Breaker, State
-from eve_proxy.governance.codec import EVALUATE, decode, encode
-from eve_proxy.governance.credential import Credential
+from eve_proxy.governance.decision_service import CONCURRENCY, DecisionService
 from eve_proxy.governance.errors import CredentialRefused, RateLimited
-from eve_proxy.governance.redaction import Redactor
 from eve_proxy.governance.slots import Slots
-from eve_proxy.interfaces import IClock, IGovernanceTransport, IGovernor
-from eve_proxy.model.certificate import LogLink
+from eve_proxy.interfaces import IGovernanceTransport, IGovernor
 from eve_proxy.model.errors import GovernorMisbehaved
 from eve_proxy.model.exchange import Exchange
-from eve_proxy.model.headers import Headers
 from eve_proxy.model.verdict import Verdict
-from eve_proxy.signing.seal import timestamp
 
-CONCURRENCY: Final = 256
-_JSON: Final = ((b"content-type", b"application/json"), (b"accept", b"application/json"))
+
+class Account(Protocol):
+    """Counts bytes in memory (``transport.limits.BufferAccount``)."""
+
+    def take(self, size: int) -> None:
+        """Enter more; raises Overloaded when there is no room."""
+
+    def give_back(self, size: int) -> None:
+        """They are no longer held."""
 
 
 @implementer(IGovernor)
@@ -34,13 +35,8 @@ class HostedGovernor:
     """Asks a decision service.
 
     :param transport: carries one question.
-    :param name: the certificate's ``governor`` (``GovernanceAddress.name``).
-    :param policy_set: EVE_PROXY_POLICY_SET.
-    :param credential: the header that says who we are, or None.
+    :param account: where the bytes of questions under way are counted.
     :param concurrency: calls under way at most; what waits does so within the caller's deadline, in order of arrival.
-    :param chain_head: the journal's present head for ``context.log``, or None when it has none.
-    :param allow_modify: EVE_PROXY_ALLOW_MODIFY.
-    :param path: base path and ``/v1/decisions/evaluate`` (``GovernanceAddress.path``).
     :param patience: seconds on the wire after which a cancelled call counts as a timeout; cancelled sooner, it was the
         client who left. Half of EVE_PROXY_ENFORCE_TIMEOUT is a good value.
     """
@@ -48,30 +44,21 @@ class HostedGovernor:
     def __init__(
         self,
         transport: IGovernanceTransport,
+        service: DecisionService,
         *,
-        name: str,
-        policy_set: str,
-        redactor: Redactor,
         breaker: Breaker,
-        clock: IClock,
-        chain_head: Callable[[], LogLink | None],
-        credential: Credential | None = None,
+        account: Account,
         concurrency: int = CONCURRENCY,
-        allow_modify: bool = False,
-        path: str = EVALUATE,
         patience: float = 1.0,
     ) -> None:
-        self.name = name
+        self.name = service.name
         self._transport = transport
-        self._policy_set = policy_set
-        self._redactor = redactor
+        self._service = service
+        self._headers = service.headers()
         self._breaker = breaker
-        self._clock = clock
-        self._chain_head = chain_head
-        self._headers = Headers.of(_JSON if credential is None else (*_JSON, (credential.name, credential.value)))
+        self._account = account
         self._slots = Slots(concurrency)
-        self._allow_modify = allow_modify
-        self._path = path
+        self._clock = service.clock
         self._patience = patience
         self._credential_refused = False
         self._retry_at: float | None = None
@@ -79,24 +66,28 @@ class HostedGovernor:
     async def evaluate(self, exchange: Exchange) -> Verdict:
         """The service's verdict.
 
+        :raises Overloaded: there is no room for the question.
         :raises GovernorUnavailable: the breaker is open, or the service could not be reached.
         :raises GovernorMisbehaved: it answered something that is not a verdict on this exchange.
         """
-        slots, breaker, clock = self._slots, self._breaker, self._clock
+        slots, breaker, clock, service = self._slots, self._breaker, self._clock, self._service
         if not slots.take():
             breaker.check()  # nobody queues before a closed door
             await slots.wait()
         try:
             ticket, asked_at = breaker.admit(), clock.monotonic()
             # How the call ends for the breaker. A failure of ours before anything was sent says nothing of the service.
-            end = breaker.abandoned
+            end, size = breaker.abandoned, 0
             try:
-                question = self._question(exchange)
+                question = service.question(exchange)
+                self._account.take(len(question))
+                size = len(question)
                 end = breaker.unreachable
-                answer = await self._transport.call(self._path, self._headers, question)
+                answer = await self._transport.call(service.path, self._headers, question)
                 end = breaker.upset
-                verdict = self._verdict(exchange, answer)
+                verdict = service.verdict(exchange, answer)
                 end = breaker.answered
+                self._credential_refused, self._retry_at = False, None
                 return verdict
             except CancelledError:
                 if clock.monotonic() - asked_at < self._patience:
@@ -108,6 +99,7 @@ class HostedGovernor:
                 raise
             finally:
                 end(ticket)
+                self._account.give_back(size)
         finally:
             slots.release()
 
@@ -139,29 +131,6 @@ class HostedGovernor:
         nothing to probe with.
         """
         return "governance breaker open" if self._breaker.state is State.OPEN else None
-
-    def _question(self, exchange: Exchange) -> bytes:
-        return encode(
-            exchange,
-            timestamp=timestamp(self._clock.wall()),
-            policy_set=self._policy_set,
-            redactor=self._redactor,
-            log=self._chain_head(),
-        )
-
-    def _verdict(self, exchange: Exchange, answer: tuple[int, Headers, bytes]) -> Verdict:
-        status, headers, body = answer
-        verdict = decode(
-            status,
-            headers,
-            body,
-            request_id=exchange.id,
-            name=self.name,
-            policy_set=self._policy_set,
-            allow_modify=self._allow_modify,
-        )
-        self._credential_refused, self._retry_at = False, None
-        return verdict
 
     def _remember(self, error: GovernorMisbehaved) -> None:
         self._credential_refused = isinstance(error, CredentialRefused)

@@ -244,7 +244,11 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         _SECURITY,
     ),
     _eve(
-        "MAX_BUFFERED", str(256 * _MIB), kinds.octets(0, 1 << 40), "Most body bytes held at once; then 503", _SECURITY
+        "MAX_BUFFERED",
+        str(256 * _MIB),
+        kinds.octets(0, 1 << 40),
+        "Most bytes of bodies held at once; then 503",
+        _SECURITY,
     ),
     _eve("MAX_CONNECTIONS", "10000", kinds.whole("count", 1, 1_000_000), "Most client connections", _SECURITY),
     _eve(

@@ -34,6 +34,7 @@ class IncomingBody:
         "_declared",
         "_digest",
         "_failure",
+        "_held",
         "_invite",
         "_limit",
         "_waiting",
@@ -52,7 +53,7 @@ class IncomingBody:
         self._digest: hashlib._Hash | None = None
         self._failure: EveError | None = None
         self._waiting: Deferred[Body] | None = None
-        self.size = 0
+        self.size = self._held = 0
         self.complete = self.arrived = False
         if declared is not None and declared > limit:
             self.complete = True
@@ -69,6 +70,11 @@ class IncomingBody:
         if not self.size:
             self._invite()
         return await waiting
+
+    def hold(self, size: int) -> None:
+        """See ``IBodySource.hold``."""
+        self._account.take(size)
+        self._held += size
 
     def add(self, data: bytes) -> None:
         """A piece arrived."""
@@ -117,8 +123,8 @@ class IncomingBody:
 
     def release(self) -> None:
         """The bytes are sent or refused: the account gets them back."""
-        self._account.give_back(self.size)
-        self.size = 0
+        self._account.give_back(self.size + self._held)
+        self.size = self._held = 0
         self._chunks = []
 
     def _body(self) -> Body:

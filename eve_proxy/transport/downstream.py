@@ -76,16 +76,14 @@ class Downstream(Protocol):
         admitted = self.factory.entered(self)
         here: Any = self.transport.getHost()
         listener = getattr(here, "host", "unix"), getattr(here, "port", 0)
+        self._watchdog.set(self.factory.limits.head)
         if self.factory.dialler.is_own((self.peer, self.peer_port), listener):
             # Our own upstream connection came back to us: a loop, whatever address led here.
             self.abort()
         elif not admitted:
             self.machine.fire(Event.OVERLOADED)
-            self._pause_reading()
-            self._watchdog.set(self.factory.limits.head)
+            self.pause_reading()
             self.factory.site.overloaded(self)
-        else:
-            self._watchdog.set(self.factory.limits.head)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -104,7 +102,7 @@ class Downstream(Protocol):
                 self.machine.fire(Event.HEAD_STARTED)
                 self._watchdog.set(self.factory.limits.head)
         elif self._reader.buffered > READ_AHEAD and self.machine.state is not State.READING:
-            self._pause_reading()
+            self.pause_reading()
 
     def readConnectionLost(self) -> None:
         """The client has finished sending; it may still be waiting for its answer."""
@@ -158,10 +156,7 @@ class Downstream(Protocol):
             self._sever(data)
 
     def turn_away(self, answer: bytes) -> bool:
-        """Answer a connection that is one too many, and sever; nothing of it was read.
-
-        :returns: whether it was still there.
-        """
+        """Answer a connection that is one too many, unread, and sever; False when it is gone already."""
         waited = self.machine.state is State.SEVERING
         if waited:
             self._sever(answer)
@@ -283,14 +278,8 @@ class Downstream(Protocol):
     @property
     def may_continue(self) -> bool:
         """Whether the connection can carry another request after this one."""
-        body, head = self.body, self._head
-        return (
-            head is not None
-            and head.keep_alive
-            and not self._half_closed
-            and not self.factory.draining
-            and (body is None or body.arrived)
-        )
+        body, head, ending = self.body, self._head, self._half_closed or self.factory.draining
+        return head is not None and head.keep_alive and not ending and (body is None or body.arrived)
 
     def _next(self) -> None:
         """Go on to the next request: in a loop, because a pipeline of health checks would exhaust the stack."""
@@ -305,7 +294,7 @@ class Downstream(Protocol):
             if unsent(self.transport):
                 # A client that does not read its answers gets no further ones: they would pile up here.
                 self._turns = 0
-                self._pause_reading()
+                self.pause_reading()
                 self._watchdog.set(self.factory.limits.stall)
                 when_drained(self.transport, self._go_on)
                 return
@@ -331,7 +320,8 @@ class Downstream(Protocol):
             self.machine.fire(Event.HEAD_STARTED)
             self._watchdog.set(self.factory.limits.head)
 
-    def _pause_reading(self) -> None:
+    def pause_reading(self) -> None:
+        """Enough was read: what else the client sends can wait."""
         self._reading_paused = True
         self.transport.pauseProducing()
 
@@ -357,10 +347,9 @@ class Downstream(Protocol):
             self.malformed(Malformed("slow-body", "the request body took too long", status=408))
         elif self._watched is not None:
             self._watched.expired()
-        elif state is State.IDLE:
-            self.machine.fire(Event.TIMED_OUT)
-            linger_out(self.transport)
-        elif state in _DISCARDING:
+        elif state is State.IDLE or state in _DISCARDING:
+            if state is State.IDLE:
+                self.machine.fire(Event.TIMED_OUT)
             linger_out(self.transport)
         elif state is not State.JUDGING:
             # A client that has not read anything for long.
@@ -378,10 +367,6 @@ class Downstream(Protocol):
         watched.received(self._reader.take_rest())
         if self._half_closed:
             watched.input_ended()
-
-    def pause_tunnel(self) -> None:
-        """Enough was seen: what else the client sends can wait."""
-        self._pause_reading()
 
     def sever_tunnel(self, event: Event, last: bytes) -> None:
         """End a tunnel in which nothing has travelled."""

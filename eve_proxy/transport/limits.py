@@ -38,6 +38,9 @@ class Limits:
 class BufferAccount:
     """How much all request bodies together may hold in memory (EVE_PROXY_MAX_BUFFERED).
 
+    Counted are the bytes as received, what they decode to, and the questions to a decision service that carry them.
+    What exists for a moment only, while one body is decoded, encoded or copied into a socket, is not.
+
     :param limit: bytes.
     """
 

@@ -127,7 +127,7 @@ class WatchedOpening(TunnelOpening):
         self.seen.callback(seen)
         if not self._settled:
             # The site is writing a refusal down. What else the client sends can wait for that.
-            self._client.pause_tunnel()
+            self._client.pause_reading()
 
     def _withdraw(self) -> None:
         self._outcome.answered(200)

@@ -288,7 +288,9 @@ def test_usage(run: Callable[..., tuple[int, str, str]], arguments: list[str], c
     assert run(*arguments)[0] == code
 
 
-def test_help_names_the_exit_codes(run: Callable[..., tuple[int, str, str]], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_the_exit_codes(
+    run: Callable[..., tuple[int, str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Whoever writes a script finds them without leaving the terminal."""
     run("--help")
     assert "0 would leave, 1 would not, 2 usage or configuration, 3 no" in " ".join(capsys.readouterr().out.split())

@@ -18,6 +18,7 @@ from zope.interface.verify import verifyObject
 from eve_proxy.governance.blocking import BlockingGovernor
 from eve_proxy.governance.breaker import Breaker
 from eve_proxy.governance.deadline import race
+from eve_proxy.governance.decision_service import DecisionService
 from eve_proxy.governance.hosted import HostedGovernor
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.interfaces import IGovernanceTransport, IGovernor
@@ -27,6 +28,7 @@ from eve_proxy.model.text import clean
 from eve_proxy.model.verdict import Outcome, Verdict
 from eve_proxy.pdp.embedded import EmbeddedGovernor
 from eve_proxy.pdp.policy_file import load_policy
+from eve_proxy.transport.limits import BufferAccount
 from tests.fakes.ports import FakeClock, body_of, drive, exchange_of, request_of
 
 
@@ -46,17 +48,25 @@ class InMemoryService:
         return 200, Headers(), json.dumps({"request_id": question["request_id"], "decision": decision}).encode()
 
 
+def configured(clock: FakeClock) -> DecisionService:
+    """The service as its settings describe it."""
+    return DecisionService(
+        name="gov.example",
+        policy_set="egress_v1",
+        redactor=Redactor(b"k" * 32),
+        clock=clock,
+        chain_head=lambda: None,
+    )
+
+
 def hosted() -> HostedGovernor:
     """The hosted governor over the in-memory service."""
     clock = FakeClock()
     return HostedGovernor(
         InMemoryService(),
-        name="gov.example",
-        policy_set="egress_v1",
-        redactor=Redactor(b"k" * 32),
+        configured(clock),
         breaker=Breaker(5, clock.monotonic, lambda: 0.5),
-        clock=clock,
-        chain_head=lambda: None,
+        account=BufferAccount(1 << 20),
     )
 
 
@@ -79,15 +89,7 @@ def blocking() -> BlockingGovernor:
         def call(self, path: str, headers: Headers, body: bytes, seconds: float) -> tuple[int, Headers, bytes]:
             return drive(service.call(path, headers, body))
 
-    return BlockingGovernor(
-        Transport(),
-        name="gov.example",
-        policy_set="egress_v1",
-        redactor=Redactor(b"k" * 32),
-        breaker=Breaker(5, clock.monotonic, lambda: 0.5),
-        clock=clock,
-        chain_head=lambda: None,
-    )
+    return BlockingGovernor(Transport(), configured(clock), breaker=Breaker(5, clock.monotonic, lambda: 0.5))
 
 
 @dataclass(frozen=True, kw_only=True)

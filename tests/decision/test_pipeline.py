@@ -514,7 +514,44 @@ def test_a_decoder_that_hangs_is_raced() -> None:
     assert raced == [2.0, 2.0]
 
 
-@pytest.mark.parametrize("error", [Malformed("x", "x"), BodyInterrupted("x"), Overloaded("x")])
+@pytest.mark.parametrize("size", [100, 100_000])
+@pytest.mark.parametrize("fail_open", [False, True])
+def test_what_a_body_decodes_to_needs_room_too(size: int, fail_open: bool) -> None:
+    """A few bytes cannot fill the memory by what they unfold to; the bound holds in development as well."""
+    request = request_of(headers=Headers.of([(b"Content-Encoding", b"gzip")]))
+    content = os.urandom(size)
+    for room, fits in ((size, True), (size - 1, False)):
+        bench, source = Bench(max_content=1 << 20, fail_open=fail_open), FakeBody(gzip.compress(content))
+        source.room = room
+        if fits:
+            assert bench.decide(exchange_of(request), source).permit is not None
+            assert source.held == size
+        else:
+            with pytest.raises(Overloaded):
+                bench.decide(exchange_of(request), source)
+            assert (source.held, bench.governor.asked, bench.sink.certificates) == (0, [], [])
+
+
+def test_room_is_needed_even_when_a_judge_is_passed_over() -> None:
+    """EVE_PROXY_FAIL_CLOSED=0 reads the body past a broken rule, and counts it all the same."""
+    bench, source = Bench(fail_open=True, head=(BROKEN,)), FakeBody(gzip.compress(b"x" * 50))
+    source.room = 49
+    request = request_of(headers=Headers.of([(b"Content-Encoding", b"gzip")]))
+    with pytest.raises(Overloaded):
+        bench.decide(exchange_of(request), source)
+    assert bench.sink.certificates == []
+
+
+@pytest.mark.parametrize("fail_open", [False, True])
+def test_no_room_for_the_question_is_no_failure_of_judging(fail_open: bool) -> None:
+    """A bound is never opened: the entry point refuses, whatever EVE_PROXY_FAIL_CLOSED says."""
+    bench = Bench(governor=FakeGovernor(Overloaded("full")), fail_open=fail_open)
+    with pytest.raises(Overloaded):
+        bench.decide()
+    assert bench.sink.certificates == []
+
+
+@pytest.mark.parametrize("error", [Malformed("x", "x"), BodyInterrupted("x")])
 def test_a_judge_cannot_speak_for_the_body(error: Exception) -> None:
     """Only the body itself can say that there was no request; from a governor the same exception is a failure."""
     bench = Bench(governor=FakeGovernor(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -172,6 +173,26 @@ def test_a_client_that_leaves_in_mid_body() -> None:
     assert rule(bench, client, FakeBody(failure=BodyInterrupted("left"))) is None
     assert client.told == ["abort"]
     assert (client.answers, bench.sink.certificates) == ([], [])
+
+
+def test_no_room_for_what_a_body_decodes_to() -> None:
+    """A small body that unfolds beyond the process's share is the certified 503, and what was held is given back."""
+    packed = gzip.compress(b"x" * 5000)
+    head = b"POST http://api.example.com/ HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    for buffered, status in ((5000, 503), (6000, None)):
+        bench = GateBench(buffered=buffered, max_body=5000)
+        transport = bench.converse(head % len(packed) + packed)
+        account = bench.factory.account
+        if status is None:
+            assert len(bench.dialler.sent) == 1
+            assert account.held == len(packed) + 5000
+            transport.protocol.connectionLost()
+        else:
+            said, fields, _ = head_of(transport.value())
+            assert said == status
+            assert json.loads(fields["x-eve-decision-cert"])["matched_vector"] == "overload"
+            assert not bench.reached_the_network
+        assert account.held == 0
 
 
 def test_no_room_for_the_body() -> None:

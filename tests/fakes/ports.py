@@ -15,7 +15,7 @@ from eve_proxy.interfaces import IAuditSink, IBodySource, IClock, IEntropy, IGov
 from eve_proxy.model.authority import IPAddress, parse_authority
 from eve_proxy.model.body import Body
 from eve_proxy.model.certificate import GENESIS, DecisionCertificate, Draft, LogLink
-from eve_proxy.model.errors import DeadlineExceeded
+from eve_proxy.model.errors import DeadlineExceeded, Overloaded
 from eve_proxy.model.exchange import EGRESS_CALLER, Coverage, Exchange, Route
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.request import Request
@@ -124,6 +124,13 @@ class FakeBody:
         self.failure = failure
         self.arrive = arrive
         self.reads = 0
+        self.held = 0
+        self.room: int | None = None
+
+    def hold(self, size: int) -> None:
+        if self.room is not None and self.held + size > self.room:
+            raise Overloaded("request bodies in flight exceed EVE_PROXY_MAX_BUFFERED; try again later")
+        self.held += size
 
     async def read(self) -> Body:
         self.reads += 1

@@ -11,7 +11,9 @@ import pytest
 
 from eve_proxy.governance.blocking import BlockingGovernor
 from eve_proxy.governance.breaker import Breaker
+from eve_proxy.governance.codec import EVALUATE
 from eve_proxy.governance.credential import AuthStyle, Credential
+from eve_proxy.governance.decision_service import DecisionService
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.model.certificate import LogLink
 from eve_proxy.model.errors import GovernorMisbehaved, GovernorUnavailable
@@ -43,16 +45,16 @@ class Service:
 
 def governor(service: Service, clock: FakeClock | None = None, **changes: Any) -> BlockingGovernor:
     clock = clock or FakeClock()
-    settings: dict[str, Any] = {
-        "name": "gov.example",
-        "policy_set": "egress_v1",
-        "redactor": Redactor(b"k" * 32),
-        "breaker": Breaker(2, clock.monotonic, lambda: 0.5),
-        "clock": clock,
-        "chain_head": lambda: LogLink(id="log_1", seq=4, prev="sha256-00"),
-        **changes,
-    }
-    return BlockingGovernor(service, **settings)
+    configured = DecisionService(
+        name="gov.example",
+        policy_set="egress_v1",
+        redactor=Redactor(b"k" * 32),
+        clock=clock,
+        chain_head=changes.pop("chain_head", lambda: LogLink(id="log_1", seq=4, prev="sha256-00")),
+        credential=changes.pop("credential", None),
+        path=changes.pop("path", EVALUATE),
+    )
+    return BlockingGovernor(service, configured, **{"breaker": Breaker(2, clock.monotonic, lambda: 0.5), **changes})
 
 
 def test_asks_the_one_question_of_the_contract() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pytest
@@ -18,15 +18,17 @@ from zope.interface.verify import verifyObject
 from eve_proxy.governance.breaker import Breaker, State
 from eve_proxy.governance.credential import AuthStyle, Credential
 from eve_proxy.governance.deadline import race
+from eve_proxy.governance.decision_service import DecisionService
 from eve_proxy.governance.errors import CredentialRefused, RateLimited
 from eve_proxy.governance.hosted import HostedGovernor
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.interfaces import IGovernanceTransport, IGovernor
 from eve_proxy.model.certificate import LogLink
-from eve_proxy.model.errors import DeadlineExceeded, GovernorMisbehaved, GovernorUnavailable
+from eve_proxy.model.errors import DeadlineExceeded, GovernorMisbehaved, GovernorUnavailable, Overloaded
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.verdict import PERMITS, Outcome, Verdict
+from eve_proxy.transport.limits import BufferAccount
 from tests.fakes.ports import FakeClock, body_of, exchange_of
 
 Answer = tuple[int, Headers, bytes]
@@ -69,18 +71,21 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(5, self.clock.monotonic, lambda: 0.5)
-        self.governor = HostedGovernor(
-            self.transport,
-            **{
-                "name": "gov.example",
-                "policy_set": "egress_v1",
-                "redactor": Redactor(b"k" * 32),
-                "breaker": self.breaker,
-                "clock": self.clock,
-                "chain_head": lambda: LogLink(id="log_1", seq=7, prev="sha256-ab"),
-                **self.options,
-            },
-        )
+        self.account = BufferAccount(10_000)
+        settings = {
+            "name": "gov.example",
+            "policy_set": "egress_v1",
+            "redactor": Redactor(b"k" * 32),
+            "clock": self.clock,
+            "chain_head": lambda: LogLink(id="log_1", seq=7, prev="sha256-ab"),
+            "breaker": self.breaker,
+            "account": self.account,
+            **self.options,
+        }
+        own = {field.name for field in fields(DecisionService)}
+        service = DecisionService(**{name: value for name, value in settings.items() if name in own})
+        rest = {name: value for name, value in settings.items() if name not in own}
+        self.governor = HostedGovernor(self.transport, service, **rest)
 
     def ask(self, exchange: Exchange | None = None) -> tuple[Deferred[Verdict], list[Any]]:
         """The Deferred of one evaluation, and what it has said so far."""
@@ -100,6 +105,31 @@ def raising(error: BaseException) -> Callable[[], Any]:
         raise error
 
     return reply
+
+
+def test_questions_under_way_are_counted() -> None:
+    """What the service is sent takes its share of EVE_PROXY_MAX_BUFFERED, until it has answered or is given up."""
+    rig = Rig()
+    rig.ask()
+    second, _ = rig.ask()
+    sizes = [len(body) for _, _, body in rig.transport.calls]
+    assert rig.account.held == sum(sizes)
+    rig.transport.pending[0].callback(said())
+    assert rig.account.held == sizes[1]
+    second.cancel()
+    assert rig.account.held == 0
+    rig.answered(lambda: fail(GovernorUnavailable("reset")))
+    assert rig.account.held == 0
+
+
+def test_no_room_for_a_question() -> None:
+    """It is not sent, the service is not blamed, and the place in the queue is free again."""
+    rig = Rig(options={"account": BufferAccount(100), "concurrency": 1})
+    for _ in range(6):
+        _, results = rig.ask()
+        assert isinstance(results[0], Overloaded)
+    assert rig.transport.calls == []
+    assert rig.breaker.state is State.CLOSED
 
 
 def test_it_is_a_governor() -> None:

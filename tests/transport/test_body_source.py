@@ -103,6 +103,21 @@ def test_all_bodies_together_are_bounded() -> None:
     assert bench.account.held == 0
 
 
+def test_what_is_made_of_a_body_counts_with_it() -> None:
+    """Ten bytes that decode to ninety take a hundred of the process's share until the exchange is over."""
+    bench = Bench(room=100)
+    bench.read()
+    bench.body.add(b"x" * 10)
+    bench.body.finish()
+    bench.body.hold(90)
+    assert bench.account.held == 100
+    with pytest.raises(Overloaded, match="EVE_PROXY_MAX_BUFFERED"):
+        bench.body.hold(1)
+    bench.body.release()
+    bench.body.release()
+    assert bench.account.held == 0
+
+
 @pytest.mark.parametrize("error", [Malformed("x", "x"), BodyInterrupted("x")])
 def test_failure_reaches_the_judge_whenever_it_reads(error: EveError) -> None:
     """Broken framing is told once, before or after the judge asked."""

@@ -71,6 +71,9 @@ class CallText:
             future.cancel()
         return future.result()
 
+    def hold(self, size: int) -> None:
+        """A call's text has no content coding: nothing is made of it."""
+
     def _body(self) -> Body:
         try:
             data = document_of(self._terms, self._args, self._kwargs, self._most)
