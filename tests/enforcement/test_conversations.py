@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import re
+import zlib
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any
@@ -45,6 +46,7 @@ CUT = st.just(10_000) | st.integers(1, 300)
 _STATUS = re.compile(rb"HTTP/1\.1 (\d\d\d) ")
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
+PACKED = zlib.compress(b"z" * 90)
 # What a client may say; %d becomes a number that no other request has.
 SPOKEN = {
     "get": b"GET http://a.example/%d HTTP/1.1\r\nHost: a.example\r\n\r\n",
@@ -55,6 +57,8 @@ SPOKEN = {
     "expect": b"PUT http://a.example/%d HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\nwait",
     "chunked": b"POST http://b.example:81/%d HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n",
+    "packed": b"POST http://a.example/%d HTTP/1.1\r\nHost: a\r\nContent-Encoding: deflate\r\nContent-Length: "
+    + b"%d\r\n\r\n%b".replace(b"%d", str(len(PACKED)).encode()).replace(b"%b", PACKED.replace(b"%", b"%%")),
     "declared too large": b"POST http://a.example/%d HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n" + b"x" * 101,
     "too large": b"POST http://a.example/%d HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"60\r\n" + b"y" * 96 + b"\r\n60\r\n" + b"y" * 96 + b"\r\n0\r\n\r\n",
@@ -73,7 +77,7 @@ SPOKEN = {
     b"Transfer-Encoding: chunked\r\n\r\n",
     "bad chunk": b"POST http://a.example/%d HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n",
 }
-BODIES = {"post": b"body-data", "expect": b"wait", "chunked": b"abcdefg"}
+BODIES = {"post": b"body-data", "expect": b"wait", "chunked": b"abcdefg", "packed": PACKED}
 
 ANSWERS = {
     "allow": Verdict(outcome=Outcome.ALLOW, reason="fine"),
@@ -128,7 +132,7 @@ class Line(ClientTransport):
         self.port = port
         self.to_send = b""
         self.lost = self.closed_by_client = False
-        self.begun = self.malformed = self.severed = 0
+        self.begun = self.malformed = self.severed = self.turned_away = 0
 
     def getPeer(self) -> Any:
         return type("Peer", (), {"host": "127.0.0.1", "port": self.port})
@@ -171,7 +175,9 @@ class Conversations(RuleBasedStateMachine):
         self.said: dict[str, bytes] = {}
         self.count = self.records = 0
         self.signer = HmacSigner(SECRET)
-        self.bench = GateBench(blocked="blocked.example", max_body=100, buffered=250, connect_sni=connect_sni)
+        self.bench = GateBench(
+            blocked="blocked.example", max_body=100, buffered=250, max_connections=4, connect_sni=connect_sni
+        )
         pipeline = replace(
             self.bench.gate.pipeline, governor=self, sink=self, resolver=self, race=race(self.bench.reactor_clock)
         )
@@ -205,7 +211,7 @@ class Conversations(RuleBasedStateMachine):
         return self.recording.add(seal(draft, link, self.signer))
 
     def resolve(self, host: str) -> Deferred[Any]:
-        allowed = [c for c in self.durable.values() if c["request"]["host"] == host and c["verdict"] == "allow"]
+        allowed = [c for c in self.durable.values() if c["verdict"] == "allow" and c["request"]["host"] == host]
         assert allowed, "a name was looked up before an allow was durable (laws 1 and 2)"
         return self.resolving.add(host)
 
@@ -218,6 +224,7 @@ class Conversations(RuleBasedStateMachine):
         return self.router.malformed(client, error)
 
     def overloaded(self, client: Any) -> None:
+        client.transport.turned_away = 1
         self.router.overloaded(client)
 
     # -- clients -----------------------------------------------------------------------------------------------
@@ -403,6 +410,18 @@ class Conversations(RuleBasedStateMachine):
         elif said == "get":
             self.say(len(self.lines) - 1, "get", 10_000)
 
+    @precondition(lambda self: self.lines)
+    @rule(really=st.integers(0, 7), over=st.booleans())
+    def stop(self, really: int, over: bool) -> None:
+        """The daemon stops: those who come from now on are late, and not one of their requests may leave."""
+        factory = self.bench.factory
+        if really:
+            return
+        if not factory.draining:
+            factory.drain()
+        elif over and not factory._connections:
+            factory.dismiss()
+
     # -- time --------------------------------------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from((0.1, 0.5, 0.5, 1.9, 2.0, 6.0, 61.0, 901.0)), noticed=st.booleans())
@@ -428,12 +447,17 @@ class Conversations(RuleBasedStateMachine):
                 assert mine, "an egress state that nothing was dialled for"
 
     @invariant()
+    def nothing_late_leaves(self) -> None:
+        late = {line.port for line in self.lines if line.protocol is not None and getattr(line.protocol, "late", False)}
+        assert not late & {self.exchanges[name].peer_port for name in self.dialled}
+
+    @invariant()
     def one_answer_at_most(self) -> None:
         for line in self.lines:
             written = line.value()
             finals = [status for status in _STATUS.findall(written) if status not in (b"100", b"103")]
             # Plain HTTP in a tunnel reads a second answer: its refusal.
-            assert len(finals) <= line.begun + line.malformed + line.severed
+            assert len(finals) <= line.begun + line.malformed + line.severed + line.turned_away
             assert b"FAKE" not in written, "somebody else spoke in our name"
 
     @invariant()

@@ -169,6 +169,16 @@ def test_one_journal_has_one_writer(tmp_path: Path) -> None:
     assert verify(first.journal)[0] == WHOLE
 
 
+def test_two_daemons_in_one_folder(tmp_path: Path) -> None:
+    """With a port and a journal each, the shipped command can be run twice in one folder: no pid file stands between."""
+    with Sidecar(tmp_path) as first:
+        with Sidecar(tmp_path, EVE_PROXY_AUDIT_LOG=str(tmp_path / "second.jsonl")) as second:
+            assert (ready(first).status, ready(second).status) == (200, 200)
+            assert first.port != second.port
+        assert ready(first).status == 200
+    assert not list(tmp_path.glob("*.pid"))
+
+
 def test_a_damaged_journal_makes_room(tmp_path: Path) -> None:
     """A complete line that was changed: the file is kept aside, and the new journal's first record carries its hash."""
     with Sidecar(tmp_path) as sidecar:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -46,6 +49,8 @@ def port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("EVE_", "JWT_"))}
     environ |= {
         "EVE_PROXY_HOST": "127.0.0.1",
+        # The quick start's host is refused here, so that no test asks the internet for it.
+        "EVE_PROXY_BLOCKED_HOSTS": "example.com",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}",
         "PYTHONPATH": str(ROOT),
     }
@@ -70,6 +75,24 @@ def port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
 def test_the_readme_shows_it() -> None:
     """The words are the guide's."""
     assert f"```sh\n{LAUNCH}\n{CLIENT}```" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed (apt-get install curl)")
+def test_the_client_goes_through_it(port: int, tmp_path: Path) -> None:
+    """The second shell's lines, as they stand there: curl asks the proxy, and shows its certificate."""
+    ours = ("http", "HTTP", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    shell = CLIENT.replace("3128", str(port))
+    said = subprocess.run(["bash", "-c", shell], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "> CONNECT api.example.com:443" in said.stderr
+    assert "< HTTP/1.1 451" in said.stderr
+    header = re.search(r"^< X-EVE-Decision-Cert: (.*)$", said.stderr, re.MULTILINE)
+    assert header
+    certificate = json.loads(header[1])
+    assert (certificate["org_id"], certificate["matched_vector"]) == ("bank_tier1_a", "blocklist")
+    assert (certificate["request"]["method"], certificate["request"]["host"]) == ("CONNECT", "api.example.com")
+    journal = tmp_path / "data/governance/fail_closed/fail_closed_events.jsonl"
+    assert json.loads(journal.read_bytes().splitlines()[-1]) == certificate
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
