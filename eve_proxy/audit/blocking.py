@@ -17,15 +17,12 @@ from pathlib import Path
 
 from eve_proxy.audit.beginning import link_after, write_first
 from eve_proxy.audit.file import JournalFile, Opener
-from eve_proxy.audit.records import Records
-from eve_proxy.audit.recovery import Cut, JournalReplaced, Place, take_up
+from eve_proxy.audit.records import WORKS_AGAIN, Records, too_slow, unavailable, unwritable
+from eve_proxy.audit.recovery import FIRST_RETRY, LAST_RETRY, Cut, JournalReplaced, Place, take_up
 from eve_proxy.interfaces import IClock, ISigner
 from eve_proxy.model.certificate import DecisionCertificate, Draft, LogLink
 from eve_proxy.model.errors import JournalUnavailable, SigningFailed
 from eve_proxy.signing.seal import seal
-
-_FIRST_RETRY = 0.25  # seconds; doubled up to
-_LAST_RETRY = 5.0
 
 _log = logging.getLogger("eve_proxy.audit")
 
@@ -122,7 +119,7 @@ class BlockingJournal:
             if entry.future.done():
                 return None
             entry.late = True
-            slow = f"the journal's disk did not answer within {self.timeout:g} s"
+            slow = too_slow(self.timeout)
             if self._clock.monotonic() < entry.due:
                 return self._refusal(
                     entry.certificate.draft, "the call's deadline passed before its record was written"
@@ -138,7 +135,7 @@ class BlockingJournal:
             if not self._closing:
                 if self._problem is None:
                     try:
-                        self._enter(self._records.draft("session_close", "the journal was closed", {}))
+                        self._enter(self._records.session_close())
                     except SigningFailed as error:
                         _log.error("the journal has no session_close: %s", error)
                 self._closing = True
@@ -199,15 +196,15 @@ class BlockingJournal:
         with self._changed:
             failed, self._queue = [*batch, *self._queue], []
             self._head = self._place.next
-            self._trouble(_unwritable(error))
+            self._trouble(unwritable(error))
             self._owed += [entry.voids for entry in failed if entry.voids is not None]
             for entry in failed:
                 if not entry.late:
-                    entry.future.set_exception(self._refusal(entry.certificate.draft, _unwritable(error)))
+                    entry.future.set_exception(self._refusal(entry.certificate.draft, unwritable(error)))
 
     def _repair(self) -> None:
         """Reopen, cut back, and show that the file can be written by writing what happened; until it works."""
-        pause = _FIRST_RETRY
+        pause = FIRST_RETRY
         first_cut: Cut | None = None
         while True:
             with self._changed:
@@ -215,18 +212,17 @@ class BlockingJournal:
                     self._changed.wait(pause)
                 if self._closing:
                     return
-                details = {"cause": self._problem or "", "refused": self._refused}
-            pause = min(_LAST_RETRY, 2 * pause)
+                cause, refused = self._problem or "", self._refused
+            pause = min(LAST_RETRY, 2 * pause)
             try:
                 self._file, cut = take_up(self._opener, self.path, self._file, self._identity, self._place)
                 if first_cut is None or first_cut.size == 0:
                     first_cut = cut  # later ones are attempts to write this very record
-                details |= {"bytes": first_cut.size, "sha256": first_cut.sha256}
-                draft = self._records.draft("recovered", "writing failed and works again", details)
+                draft = self._records.recovered(WORKS_AGAIN, first_cut, cause=cause, refused=refused)
                 place = write_first(self._file, self._place, [draft], self._signer)
             except (OSError, JournalReplaced, SigningFailed) as error:
                 with self._changed:
-                    self._trouble(_unwritable(error))
+                    self._trouble(unwritable(error))
                 continue
             with self._changed:
                 self._place, self._head = place, place.next
@@ -253,35 +249,12 @@ class BlockingJournal:
         """Name, in ``void`` records, the lines whose callers were told that there is none."""
         owed, self._owed = self._owed, []
         for position, voided in enumerate(owed):
-            draft = self._records.draft(
-                "void",
-                "this line became durable after its client was refused; nothing was released on it",
-                {"content_hash": voided.content_hash},
-                parent=voided.certificate_id,
-            )
             try:
-                self._enter(draft, voided)
+                self._enter(self._records.void(voided), voided)
             except SigningFailed:
                 self._owed = owed[position:]  # said after the next commit that lands
                 return
 
     def _refusal(self, draft: Draft, problem: str) -> JournalUnavailable:
         self._refused += 1
-        return refusal(draft, problem, self._records, self._signer)
-
-
-def refusal(draft: Draft, problem: str, records: Records, signer: ISigner) -> JournalUnavailable:
-    """The error for ``draft`` whose line is not durable, with its ``fail_closed`` certificate without a line."""
-    said = records.refusal(draft, problem)
-    if said is None:
-        return JournalUnavailable(problem)
-    try:
-        return JournalUnavailable(problem, seal(said, None, signer))
-    except SigningFailed:
-        return JournalUnavailable(problem)
-
-
-def _unwritable(error: Exception) -> str:
-    # Without the path: this text goes into certificates.
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"the journal cannot be written: {said or type(error).__name__}"
+        return unavailable(draft, problem, self._records, self._signer)

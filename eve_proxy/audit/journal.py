@@ -32,8 +32,8 @@ from eve_proxy.audit.committer import Offload
 from eve_proxy.audit.file import JournalFile, Opener
 from eve_proxy.audit.gathering import Gathering
 from eve_proxy.audit.lock import Lock
-from eve_proxy.audit.records import Records
-from eve_proxy.audit.recovery import Cut, Place, take_up
+from eve_proxy.audit.records import WORKS_AGAIN, Records, too_slow, unavailable, unwritable
+from eve_proxy.audit.recovery import FIRST_RETRY, LAST_RETRY, Cut, Place, take_up
 from eve_proxy.audit.space import SpaceWatch
 from eve_proxy.interfaces import IAuditSink, IClock, ISigner
 from eve_proxy.model.certificate import DecisionCertificate, Draft, LogLink
@@ -41,8 +41,6 @@ from eve_proxy.model.errors import JournalUnavailable, SigningFailed
 from eve_proxy.signing.seal import seal
 
 _NEVER = float("inf")
-_FIRST_RETRY = 0.25  # seconds; doubled up to
-_LAST_RETRY = 5.0
 
 _log = Logger()
 
@@ -170,7 +168,7 @@ class Journal:
         if self._closing:
             return succeed(None)
         if self._problem is None:
-            closed = self.note("session_close", "the journal was closed", {})
+            closed = self.record(self._records.session_close())
         else:
             closed = fail(JournalUnavailable(self._problem))
         self._closing = True
@@ -237,20 +235,14 @@ class Journal:
 
     @property
     def _slow(self) -> str:
-        return f"the journal's disk did not answer within {self._timeout:g} s"
+        return too_slow(self._timeout)
 
     # When something goes wrong.
 
     def _refusal(self, draft: Draft, problem: str | None = None) -> JournalUnavailable:
-        problem = problem or self.problem or "the journal is unavailable"
         self._refused += 1
-        refusal = self._records.refusal(draft, problem)
-        if refusal is None:
-            return JournalUnavailable(problem)
-        try:
-            return JournalUnavailable(problem, seal(refusal, None, self._signer))
-        except SigningFailed:
-            return JournalUnavailable(problem)
+        problem = problem or self.problem or "the journal is unavailable"
+        return unavailable(draft, problem, self._records, self._signer)
 
     def _overdue(self) -> None:
         """The alarm: it rings for the oldest record that waited when it was set, and goes on to the oldest now."""
@@ -280,7 +272,8 @@ class Journal:
         entries = [*(self._inflight or []), *self._queue]
         self._inflight, self._queue = None, []
         self._head = self._place.next
-        self._trouble(f"the journal cannot be written: {_explain(failure)}")
+        assert failure.value is not None
+        self._trouble(unwritable(failure.value))
         self._owe_again(entries)
         self._refuse(entries)
         self._repair_later()
@@ -306,7 +299,7 @@ class Journal:
             self._give_back()
             return
         self._retry = self._timers.callLater(self._retry_in, self._repair)
-        self._retry_in = min(_LAST_RETRY, max(_FIRST_RETRY, 2 * self._retry_in))
+        self._retry_in = min(LAST_RETRY, max(FIRST_RETRY, 2 * self._retry_in))
 
     def _repair(self) -> None:
         self._retry = None
@@ -321,13 +314,7 @@ class Journal:
             return
         if self._cut is None or self._cut.size == 0:
             self._cut = cut  # later ones are attempts to write this very record
-        details = {
-            "bytes": self._cut.size,
-            "sha256": self._cut.sha256,
-            "cause": self._problem or "",
-            "refused": self._refused,
-        }
-        draft = self._records.draft("recovered", "writing failed and works again", details)
+        draft = self._records.recovered(WORKS_AGAIN, self._cut, cause=self._problem or "", refused=self._refused)
         try:
             self._append(_Entry(seal(draft, self._head, self._signer), None, _NEVER))
         except SigningFailed:
@@ -344,24 +331,11 @@ class Journal:
         """Name, in ``void`` records, the lines whose clients were told that there is none; and commit."""
         owed, self._owed = self._owed, []
         for position, voided in enumerate(owed):
-            draft = self._records.draft(
-                "void",
-                "this line became durable after its client was refused; nothing was released on it",
-                {"content_hash": voided.content_hash},
-                parent=voided.certificate_id,
-            )
             try:
-                entry = _Entry(seal(draft, self._head, self._signer), None, _NEVER)
+                entry = _Entry(seal(self._records.void(voided), self._head, self._signer), None, _NEVER)
             except SigningFailed:
                 self._owed = owed[position:]  # said after the next commit that lands
                 break
             entry.voids = voided
             self._append(entry)
         self._flush()
-
-
-def _explain(failure: Failure) -> str:
-    error = failure.value
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror  # without the path: this text goes to clients
-    return str(error) or type(error).__name__

@@ -19,9 +19,8 @@ from eve_proxy.audit.file import JournalFile, Opener, make_directories, open_fil
 from eve_proxy.audit.journal import Journal
 from eve_proxy.audit.lock import take_lock
 from eve_proxy.audit.records import Records
-from eve_proxy.audit.recovery import Cut, Place, Tail, TailDamaged, measure, read_tail
+from eve_proxy.audit.recovery import Place, Tail, TailDamaged, measure, read_tail
 from eve_proxy.interfaces import IClock, IEntropy, ISigner
-from eve_proxy.model.certificate import Draft
 from eve_proxy.model.errors import JournalUnavailable
 from eve_proxy.model.exchange import EGRESS_CALLER
 from eve_proxy.signing.seal import timestamp
@@ -137,15 +136,11 @@ def _begin(
     changed = tail.key_id if tail.key_id != signer.key_id else None
     drafts = [session_open(records, sync=sync, previous_key_id=changed, damaged=damaged)]
     if tail.torn is not None:
-        drafts.append(_recovered(records, tail.torn))
+        _log.warn("{size} bytes of an incomplete last line were cut off the journal", size=tail.torn.size)
+        cause = "the last line was incomplete"
+        drafts.append(records.recovered("an incomplete last line was cut off", tail.torn, cause=cause, refused=0))
         file.cut(place.offset)
     return write_first(file, place, drafts, signer)
-
-
-def _recovered(records: Records, torn: Cut) -> Draft:
-    _log.warn("{size} bytes of an incomplete last line were cut off the journal", size=torn.size)
-    details = {"bytes": torn.size, "sha256": torn.sha256, "cause": "the last line was incomplete", "refused": 0}
-    return records.draft("recovered", "an incomplete last line was cut off", details)
 
 
 class _Own:

@@ -1,15 +1,21 @@
-"""Drafts of what the journal itself has to say: records that are not decisions, and the answer without a line."""
+"""What the journal itself has to say, whoever writes it: records that are not decisions, the answer without a line, and
+why there is none.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from eve_proxy.interfaces import IClock, IEntropy
-from eve_proxy.model.certificate import DECISION, Draft
+from eve_proxy.audit.recovery import Cut
+from eve_proxy.interfaces import IClock, IEntropy, ISigner
+from eve_proxy.model.certificate import DECISION, DecisionCertificate, Draft
+from eve_proxy.model.errors import JournalUnavailable, SigningFailed
 from eve_proxy.model.text import clean
 from eve_proxy.model.verdict import FAIL_SHUT_PILLAR, LOCAL, Outcome
-from eve_proxy.signing.seal import timestamp
+from eve_proxy.signing.seal import seal, timestamp
+
+WORKS_AGAIN: Final = "writing failed and works again"
 
 
 class Records:
@@ -42,6 +48,27 @@ class Records:
             record=details,
         )
 
+    def session_close(self) -> Draft:
+        """The end of a session."""
+        return self.draft("session_close", "the journal was closed", {})
+
+    def recovered(self, reason: str, cut: Cut, *, cause: str, refused: int) -> Draft:
+        """Bytes that never became a record were cut off.
+
+        :param refused: how many records were refused meanwhile.
+        """
+        details = {"bytes": cut.size, "sha256": cut.sha256, "cause": cause, "refused": refused}
+        return self.draft("recovered", reason, details)
+
+    def void(self, landed: DecisionCertificate) -> Draft:
+        """Names a line whose client was told that there is none."""
+        return self.draft(
+            "void",
+            "this line became durable after its client was refused; nothing was released on it",
+            {"content_hash": landed.content_hash},
+            parent=landed.certificate_id,
+        )
+
     def refusal(self, draft: Draft, problem: str) -> Draft | None:
         """What the client of ``draft`` is told when its line is not durable; None when ``draft`` is no decision.
 
@@ -62,3 +89,25 @@ class Records:
             record=None,
             timestamp=timestamp(self._clock.wall()),
         )
+
+
+def unavailable(draft: Draft, problem: str, records: Records, signer: ISigner) -> JournalUnavailable:
+    """The error for ``draft`` whose line is not durable, with its ``fail_closed`` certificate without a line."""
+    refusal = records.refusal(draft, problem)
+    if refusal is None:
+        return JournalUnavailable(problem)
+    try:
+        return JournalUnavailable(problem, seal(refusal, None, signer))
+    except SigningFailed:
+        return JournalUnavailable(problem)
+
+
+def unwritable(error: BaseException) -> str:
+    """The problem, in words without the path: they go to clients and into certificates."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"the journal cannot be written: {said or type(error).__name__}"
+
+
+def too_slow(timeout: float) -> str:
+    """The problem of a disk that hangs."""
+    return f"the journal's disk did not answer within {timeout:g} s"

@@ -22,6 +22,9 @@ from eve_proxy.signing.verification import Key, check_fields, check_hash
 if TYPE_CHECKING:
     from pathlib import Path
 
+# Seconds from one attempt to take a journal up to the next: doubled up to the last.
+FIRST_RETRY: Final = 0.25
+LAST_RETRY: Final = 5.0
 _BLOCK = 1 << 16
 # A thousand lines. With room for a few only, the journal would be well for the time that it takes to write them.
 _ROOM: Final = 1 << 20

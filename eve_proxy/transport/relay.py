@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from eve_proxy.transport.relay_account import Ending, Relay, RelayReport, Side
+from eve_proxy.transport.relay_account import Ending, Relay, RelayAccount, RelayReport, Side
 from eve_proxy.transport.relay_producer import ProducerRelay
 from eve_proxy.transport.splice import SpliceRelay, can_splice
 
@@ -41,6 +41,7 @@ def relay(
     :param closed: gets the report, once, when both connections are closed or closing; possibly before this returns.
     """
     kind = SpliceRelay if can_splice(downstream) and can_splice(upstream) else ProducerRelay
-    made = kind(downstream, upstream, idle_timeout=idle_timeout, clock=clock, closed=closed)
+    account = RelayAccount(clock=clock, idle_timeout=idle_timeout, closed=closed)
+    made = kind(downstream, upstream, account)
     made.start(to_upstream=to_upstream, to_downstream=to_downstream)
     return made

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IReactorTime
@@ -49,39 +49,34 @@ class RelayReport:
     seconds: float
 
 
-class Relay(Protocol):
-    """A tunnel that is open."""
-
-    @property
-    def to_upstream(self) -> int:
-        """Bytes so far."""
-
-    @property
-    def to_downstream(self) -> int:
-        """Bytes so far."""
-
-    def abort(self) -> None:
-        """Reset both connections; the report follows when they are closed."""
-
-
 class RelayAccount:
     """Counts and time of one relay.
 
     The idle clock runs until both connections are closed: a peer that never reads the last bytes is not waited for.
 
     :param idle_timeout: seconds in which nothing moves in either direction.
-    :param idle: called when they have passed.
     :param closed: gets the report, exactly once.
+    :ivar idle: called when they have passed.
     """
 
-    __slots__ = ("_by", "_clock", "_closed", "_ending", "_idle_timeout", "_open", "_started", "_watchdog", "counts")
+    __slots__ = (
+        "_by",
+        "_clock",
+        "_closed",
+        "_ending",
+        "_idle_timeout",
+        "_open",
+        "_started",
+        "_watchdog",
+        "counts",
+        "idle",
+    )
 
     def __init__(
         self,
         *,
         clock: IReactorTime,
         idle_timeout: float,
-        idle: Callable[[], object],
         closed: Callable[[RelayReport], object],
     ) -> None:
         self._clock = clock
@@ -91,7 +86,8 @@ class RelayAccount:
         self._ending = Ending.CLOSED
         self._by = Side.PROXY
         self._open = 2
-        self._watchdog = Watchdog(clock, idle)
+        self.idle: Callable[[], object] | None = None
+        self._watchdog = Watchdog(clock, self._expired)
         self.counts = {Side.UPSTREAM: 0, Side.DOWNSTREAM: 0}
         self._watchdog.set(idle_timeout)
 
@@ -131,3 +127,40 @@ class RelayAccount:
                 )
             )
         return orderly
+
+    def _expired(self) -> None:
+        if self.idle is not None:
+            self.idle()
+
+
+class Relay(ABC):
+    """A tunnel that is open, whoever moves its bytes."""
+
+    def __init__(self, account: RelayAccount) -> None:
+        self._account = account
+        account.idle = self._idle
+
+    @abstractmethod
+    def start(self, *, to_upstream: bytes, to_downstream: bytes) -> None:
+        """Take the transports over, send what waits, read."""
+
+    @property
+    def to_upstream(self) -> int:
+        """Bytes so far."""
+        return self._account.counts[Side.UPSTREAM]
+
+    @property
+    def to_downstream(self) -> int:
+        """Bytes so far."""
+        return self._account.counts[Side.DOWNSTREAM]
+
+    def abort(self) -> None:
+        """Reset both connections; the report follows when they are closed."""
+        self._break(Ending.ABORTED, Side.PROXY)
+
+    def _idle(self) -> None:
+        self._break(Ending.IDLE, Side.PROXY)
+
+    @abstractmethod
+    def _break(self, ending: Ending, by: Side) -> None:
+        """Note why, and reset both connections."""

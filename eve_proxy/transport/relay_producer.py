@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from eve_proxy.transport.relay_account import Ending, RelayAccount, RelayReport, Side
+from eve_proxy.transport.relay_account import Ending, Relay, RelayAccount, Side
 from eve_proxy.transport.sending import is_plain, send
 
 
-class ProducerRelay:
+class ProducerRelay(Relay):
     """See ``relay.relay``."""
 
-    def __init__(
-        self,
-        downstream: Any,
-        upstream: Any,
-        *,
-        idle_timeout: float,
-        clock: IReactorTime,
-        closed: Callable[[RelayReport], object],
-    ) -> None:
-        self._account = RelayAccount(clock=clock, idle_timeout=idle_timeout, idle=self._idle, closed=closed)
+    def __init__(self, downstream: Any, upstream: Any, account: RelayAccount) -> None:
+        super().__init__(account)
         self._down = RelayEnd(Side.DOWNSTREAM, downstream, self._account)
         self._up = RelayEnd(Side.UPSTREAM, upstream, self._account)
         self._down.other, self._up.other = self._up, self._down
-
-    @property
-    def to_upstream(self) -> int:
-        """Bytes so far."""
-        return self._account.counts[Side.UPSTREAM]
-
-    @property
-    def to_downstream(self) -> int:
-        """Bytes so far."""
-        return self._account.counts[Side.DOWNSTREAM]
 
     def start(self, *, to_upstream: bytes, to_downstream: bytes) -> None:
         """Take the transports over, send what waits, read."""
@@ -52,15 +33,8 @@ class ProducerRelay:
         self._down.start()
         self._up.start()
 
-    def abort(self) -> None:
-        """Reset both connections."""
-        self._break(Ending.ABORTED)
-
-    def _idle(self) -> None:
-        self._break(Ending.IDLE)
-
-    def _break(self, ending: Ending) -> None:
-        self._account.ends(ending, Side.PROXY)
+    def _break(self, ending: Ending, by: Side) -> None:
+        self._account.ends(ending, by)
         self._down.reset()
         self._up.reset()
 

@@ -20,7 +20,6 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import (
     IHalfCloseableDescriptor,
     ILoggingContext,
-    IReactorTime,
     IReadWriteDescriptor,
 )
 from twisted.internet.protocol import Protocol, connectionDone
@@ -29,7 +28,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from eve_proxy.transport.pipes import Pipe, PipeShelf
-from eve_proxy.transport.relay_account import Ending, RelayAccount, RelayReport, Side
+from eve_proxy.transport.relay_account import Ending, Relay, RelayAccount, Side
 from eve_proxy.transport.sending import can_send_now
 
 _MOVE: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
@@ -49,32 +48,14 @@ def can_splice(transport: Any) -> bool:
     )
 
 
-class SpliceRelay:
+class SpliceRelay(Relay):
     """See ``relay.relay``; both transports satisfy ``can_splice``."""
 
-    def __init__(
-        self,
-        downstream: Any,
-        upstream: Any,
-        *,
-        idle_timeout: float,
-        clock: IReactorTime,
-        closed: Callable[[RelayReport], object],
-    ) -> None:
-        self._account = RelayAccount(clock=clock, idle_timeout=idle_timeout, idle=self._idle, closed=closed)
+    def __init__(self, downstream: Any, upstream: Any, account: RelayAccount) -> None:
+        super().__init__(account)
         self._down = End(Side.DOWNSTREAM, downstream, self)
         self._up = End(Side.UPSTREAM, upstream, self)
         self._flows = (Flow(self._down, self._up, self._account), Flow(self._up, self._down, self._account))
-
-    @property
-    def to_upstream(self) -> int:
-        """Bytes so far."""
-        return self._account.counts[Side.UPSTREAM]
-
-    @property
-    def to_downstream(self) -> int:
-        """Bytes so far."""
-        return self._account.counts[Side.DOWNSTREAM]
 
     def start(self, *, to_upstream: bytes, to_downstream: bytes) -> None:
         """Take the transports' places in the reactor, send what waits, read."""
@@ -82,10 +63,6 @@ class SpliceRelay:
         self._up.take_over()
         for flow, data in zip(self._flows, (to_upstream, to_downstream), strict=True):
             self.attempt(flow, flow.begin, data)
-
-    def abort(self) -> None:
-        """Reset both connections."""
-        self._break(Ending.ABORTED, Side.PROXY)
 
     def attempt(self, flow: Flow, step: Callable[..., None], *arguments: Any) -> None:
         """Do one step of a flow; then close, or break, what has come to its end."""
@@ -108,9 +85,6 @@ class SpliceRelay:
         """A side's connection was closed, by us or by whoever owns the transport."""
         orderly = self._account.gone(side, reason)
         self._close(ConnectionDone() if orderly else ConnectionAborted())
-
-    def _idle(self) -> None:
-        self._break(Ending.IDLE, Side.PROXY)
 
     def _break(self, ending: Ending, by: Side) -> None:
         self._account.ends(ending, by)

@@ -170,7 +170,7 @@ def test_one_journal_has_one_writer(tmp_path: Path) -> None:
 
 
 def test_two_daemons_in_one_folder(tmp_path: Path) -> None:
-    """With a port and a journal each, the shipped command can be run twice in one folder: no pid file stands between."""
+    """With a port and a journal each, the shipped command runs twice in one folder: no pid file stands between."""
     with Sidecar(tmp_path) as first:
         with Sidecar(tmp_path, EVE_PROXY_AUDIT_LOG=str(tmp_path / "second.jsonl")) as second:
             assert (ready(first).status, ready(second).status) == (200, 200)

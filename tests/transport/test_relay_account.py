@@ -15,7 +15,8 @@ class Case:
         self.clock = Clock()
         self.reports: list[RelayReport] = []
         self.idle = 0
-        self.account = RelayAccount(clock=self.clock, idle_timeout=60.0, idle=self.count, closed=self.reports.append)
+        self.account = RelayAccount(clock=self.clock, idle_timeout=60.0, closed=self.reports.append)
+        self.account.idle = self.count
 
     def count(self) -> None:
         self.idle += 1

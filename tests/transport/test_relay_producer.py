@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 
-from eve_proxy.transport.relay_account import Ending, RelayReport
+from eve_proxy.transport.relay_account import Ending, RelayAccount, RelayReport
 from eve_proxy.transport.relay_producer import ProducerRelay
 
 
@@ -24,11 +25,15 @@ class Transport(StringTransport):
         self.aborting = True
 
 
+def account(closed: Callable[[RelayReport], object]) -> RelayAccount:
+    return RelayAccount(clock=Clock(), idle_timeout=60.0, closed=closed)
+
+
 class Case:
     def __init__(self) -> None:
         self.down, self.up = Transport(), Transport()
         self.reports: list[RelayReport] = []
-        self.relay = ProducerRelay(self.down, self.up, idle_timeout=60.0, clock=Clock(), closed=self.reports.append)
+        self.relay = ProducerRelay(self.down, self.up, account(self.reports.append))
 
 
 @pytest.fixture
@@ -97,8 +102,6 @@ def test_a_wrapped_transport() -> None:
     bottom = Transport()
     wrapper.makeConnection(bottom)
     up = Transport()
-    ProducerRelay(wrapper, up, idle_timeout=60.0, clock=Clock(), closed=lambda _: None).start(
-        to_upstream=b"", to_downstream=b""
-    )
+    ProducerRelay(wrapper, up, account(lambda _: None)).start(to_upstream=b"", to_downstream=b"")
     wrapper.dataReceived(b"clear text")
     assert up.value() == b"clear text"
