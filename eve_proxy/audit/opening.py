@@ -5,7 +5,6 @@ Blocks, on purpose: nothing listens yet.
 
 from __future__ import annotations
 
-import hmac
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -93,7 +92,7 @@ def _examine(
     """The file, what its tail says, and, when a damaged one had to make room, what ``session_open`` says of that."""
     file = opener(path)
     try:
-        return file, read_tail(file, _Own(signer)), None
+        return file, read_tail(file, signer), None
     except TailDamaged as error:
         sha256 = measure(file, 0, file.size()).sha256
         file.close()
@@ -146,21 +145,3 @@ def _recovered(records: Records, torn: Cut) -> Draft:
     _log.warn("{size} bytes of an incomplete last line were cut off the journal", size=torn.size)
     details = {"bytes": torn.size, "sha256": torn.sha256, "cause": "the last line was incomplete", "refused": 0}
     return records.draft("recovered", "an incomplete last line was cut off", details)
-
-
-class _Own:
-    """Our signer as a ``Key``: a signature is ours when signing again gives it (true of HMAC and Ed25519)."""
-
-    def __init__(self, signer: ISigner) -> None:
-        self._signer = signer
-
-    @property
-    def algorithm(self) -> str:
-        return self._signer.algorithm
-
-    @property
-    def key_id(self) -> str:
-        return self._signer.key_id
-
-    def verify(self, content_hash: str, signature: str) -> bool:
-        return hmac.compare_digest(self._signer.sign(content_hash).encode(), signature.encode("utf-8", "surrogatepass"))
