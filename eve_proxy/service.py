@@ -25,7 +25,6 @@ from eve_proxy.config import Config
 from eve_proxy.governance.deadline import timeoutDeferred
 from eve_proxy.interfaces import IPreFilter
 from eve_proxy.model.errors import DeadlineExceeded, EveError, JournalUnavailable
-from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.system import SystemClock, SystemEntropy
 from eve_proxy.transport.line_writer import LineWriter
 from eve_proxy.transport.listening import bind, raise_file_limit
@@ -105,7 +104,7 @@ class SidecarService(Service):
         config = self._config
         self._journal = open_journal(
             config.audit_log,
-            signer=HmacSigner(config.hmac_secret.reveal()),
+            signer=config.signer,
             org_id=config.org_id,
             clock=SystemClock(),
             entropy=SystemEntropy(),
