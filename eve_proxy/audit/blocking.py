@@ -19,6 +19,7 @@ from eve_proxy.audit.beginning import link_after, write_first
 from eve_proxy.audit.file import JournalFile, Opener
 from eve_proxy.audit.records import Records
 from eve_proxy.audit.recovery import Cut, JournalReplaced, Place, take_up
+from eve_proxy.audit.refusing import refusal, unwritable
 from eve_proxy.interfaces import IClock, ISigner
 from eve_proxy.model.certificate import DecisionCertificate, Draft, LogLink
 from eve_proxy.model.errors import JournalUnavailable, SigningFailed
@@ -199,11 +200,11 @@ class BlockingJournal:
         with self._changed:
             failed, self._queue = [*batch, *self._queue], []
             self._head = self._place.next
-            self._trouble(_unwritable(error))
+            self._trouble(unwritable(error))
             self._owed += [entry.voids for entry in failed if entry.voids is not None]
             for entry in failed:
                 if not entry.late:
-                    entry.future.set_exception(self._refusal(entry.certificate.draft, _unwritable(error)))
+                    entry.future.set_exception(self._refusal(entry.certificate.draft, unwritable(error)))
 
     def _repair(self) -> None:
         """Reopen, cut back, and show that the file can be written by writing what happened; until it works."""
@@ -226,7 +227,7 @@ class BlockingJournal:
                 place = write_first(self._file, self._place, [draft], self._signer)
             except (OSError, JournalReplaced, SigningFailed) as error:
                 with self._changed:
-                    self._trouble(_unwritable(error))
+                    self._trouble(unwritable(error))
                 continue
             with self._changed:
                 self._place, self._head = place, place.next
@@ -253,14 +254,8 @@ class BlockingJournal:
         """Name, in ``void`` records, the lines whose callers were told that there is none."""
         owed, self._owed = self._owed, []
         for position, voided in enumerate(owed):
-            draft = self._records.draft(
-                "void",
-                "this line became durable after its client was refused; nothing was released on it",
-                {"content_hash": voided.content_hash},
-                parent=voided.certificate_id,
-            )
             try:
-                self._enter(draft, voided)
+                self._enter(self._records.void(voided), voided)
             except SigningFailed:
                 self._owed = owed[position:]  # said after the next commit that lands
                 return
@@ -268,20 +263,3 @@ class BlockingJournal:
     def _refusal(self, draft: Draft, problem: str) -> JournalUnavailable:
         self._refused += 1
         return refusal(draft, problem, self._records, self._signer)
-
-
-def refusal(draft: Draft, problem: str, records: Records, signer: ISigner) -> JournalUnavailable:
-    """The error for ``draft`` whose line is not durable, with its ``fail_closed`` certificate without a line."""
-    said = records.refusal(draft, problem)
-    if said is None:
-        return JournalUnavailable(problem)
-    try:
-        return JournalUnavailable(problem, seal(said, None, signer))
-    except SigningFailed:
-        return JournalUnavailable(problem)
-
-
-def _unwritable(error: Exception) -> str:
-    # Without the path: this text goes into certificates.
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"the journal cannot be written: {said or type(error).__name__}"

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from eve_proxy.audit.beginning import first_place, session_open, write_first
-from eve_proxy.audit.blocking import BlockingJournal, Entry, refusal
+from eve_proxy.audit.blocking import BlockingJournal, Entry
 from eve_proxy.audit.file import Opener, create_file, make_directories, open_file
 from eve_proxy.audit.records import Records
+from eve_proxy.audit.refusing import refusal
 from eve_proxy.interfaces import IClock, IEntropy, ISigner
 from eve_proxy.model.certificate import Draft, LogLink
 from eve_proxy.model.errors import JournalUnavailable

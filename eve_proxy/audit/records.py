@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from eve_proxy.interfaces import IClock, IEntropy
-from eve_proxy.model.certificate import DECISION, Draft
+from eve_proxy.interfaces import IClock, IEntropy, ISigner
+from eve_proxy.model.certificate import DECISION, OUTCOME, DecisionCertificate, Draft
 from eve_proxy.model.text import clean
 from eve_proxy.model.verdict import FAIL_SHUT_PILLAR, LOCAL, Outcome
+from eve_proxy.signing.public_key import Ed25519Public, P256Public
 from eve_proxy.signing.seal import timestamp
 
 
@@ -41,6 +42,42 @@ class Records:
             parent=parent,
             record=details,
         )
+
+    def outcome(self, parent: str, details: dict[str, Any]) -> Draft:
+        """What became of the exchange that ``parent`` let go. On the request path."""
+        return Draft(
+            certificate_id="cert_" + self._entropy.hex(8),
+            verdict=None,
+            reason="what became of a request that was let go",
+            matched_pillar=None,
+            matched_vector=None,
+            caller=self._caller,
+            org_id=self._org_id,
+            latency_ms=0,
+            timestamp=timestamp(self._clock.wall()),
+            kind=OUTCOME,
+            parent=parent,
+            record=details,
+        )
+
+    def void(self, voided: DecisionCertificate) -> Draft:
+        """Names a line that landed although its client was told that there is none."""
+        return self.draft(
+            "void",
+            "this line became durable after its client was refused; nothing was released on it",
+            {"content_hash": voided.content_hash},
+            parent=voided.certificate_id,
+        )
+
+    def key_rotation(self, old: ISigner, new: ISigner) -> Draft:
+        """The old key's word for the new one; with the key itself, when it is public."""
+        details = {
+            "key_id": new.key_id,
+            "algorithm": new.algorithm,
+            "jwk": new.jwk() if isinstance(new, Ed25519Public | P256Public) else None,
+            "previous_key_id": old.key_id,
+        }
+        return self.draft("key_rotation", "another key signs from the next record on", details)
 
     def refusal(self, draft: Draft, problem: str) -> Draft | None:
         """What the client of ``draft`` is told when its line is not durable; None when ``draft`` is no decision.
