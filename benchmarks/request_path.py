@@ -28,8 +28,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from eve_proxy.audit.opening import open_journal
+from eve_proxy.audit.suppression import Suppressor
 from eve_proxy.composition import SystemClock, SystemEntropy, compose, configure
-from eve_proxy.signing.hmac_key import HmacSigner
 
 ROUNDS, REQUESTS = 20, 300
 ORIGIN, GOVERNOR, OURS = 40000, 40001, 3128
@@ -124,7 +124,7 @@ def daemon(folder: Path, governance: str) -> Callable[[bytes], bytes]:
     )
     journal = open_journal(
         config.audit_log,
-        signer=HmacSigner(config.hmac_secret.reveal()),
+        signer=config.signer,
         org_id=config.org_id,
         clock=SystemClock(),
         entropy=SystemEntropy(),
@@ -132,7 +132,14 @@ def daemon(folder: Path, governance: str) -> Callable[[bytes], bytes]:
         reactor_clock=loop,
     )
     parts = compose(
-        config, reactor=loop, journal=journal, own_ports={OURS}, plugins=plugins, write_line=lambda line: None
+        config,
+        reactor=loop,
+        journal=journal,
+        own_ports={OURS},
+        plugins=plugins,
+        suppressor=Suppressor(SystemClock()),
+        jwks=bytes,
+        write_line=lambda line: None,
     )
     client = Wire(loop, OURS, 49000)
     protocol = parts.factory.buildProtocol(None)

@@ -92,7 +92,6 @@ class Parts:
     router: Router
     factory: ProxyFactory
     dialler: Dialler
-    suppressor: Suppressor
     governor: IGovernor
     governance: GovernanceHttp | None
 
@@ -104,12 +103,15 @@ def compose(
     journal: Journal,
     own_ports: set[int],
     plugins: Sequence[IPreFilter],
+    suppressor: Suppressor,
+    jwks: Callable[[], bytes],
     write_line: Callable[[bytes], object],
 ) -> Parts:
     """Build everything behind the listening socket.
 
     :param own_ports: the ports we listen on; known by now.
     :param plugins: the pre-filters that were discovered; the always-on rules run before them.
+    :param jwks: the document that is published.
     """
     clock, entropy = SystemClock(), SystemEntropy()
     judge_address = destinations(config, own_ports).judge
@@ -128,7 +130,6 @@ def compose(
         clock=clock,
         entropy=entropy,
     )
-    suppressor = Suppressor(clock)
     gate = Gate(
         pipeline=pipeline,
         admission=Admission(clients=config.allowed_clients, suppressor=suppressor, pipeline=pipeline),
@@ -143,7 +144,9 @@ def compose(
     router = Router(
         gate,
         Admin(
-            readiness=_readiness(config, journal, governor, lambda: factory.draining), clients=config.allowed_clients
+            readiness=_readiness(config, journal, governor, lambda: factory.draining),
+            clients=config.allowed_clients,
+            jwks=jwks,
         ),
     )
     factory = ProxyFactory(
@@ -159,7 +162,6 @@ def compose(
         router=router,
         factory=factory,
         dialler=dialler,
-        suppressor=suppressor,
         governor=governor,
         governance=governance,
     )

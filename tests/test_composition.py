@@ -14,6 +14,7 @@ import pytest
 from twisted.internet.testing import MemoryReactorClock
 
 from eve_proxy import composition
+from eve_proxy.audit.suppression import Suppressor
 from eve_proxy.composition import (
     Parts,
     SystemClock,
@@ -30,7 +31,7 @@ from eve_proxy.model.verdict import Outcome, Verdict
 from eve_proxy.pdp.embedded import EmbeddedGovernor
 from eve_proxy.transport.governance_http import GovernanceHttp
 from tests.enforcement.bench import PeerTransport
-from tests.fakes.ports import FakeSink
+from tests.fakes.ports import FakeClock, FakeSink
 from tests.integration.sidecar import head_of
 
 SECRET = {"JWT_SECRET_KEY": "a secret of the composition's tests, long"}
@@ -55,6 +56,7 @@ class Daemon:
     environ: dict[str, str]
     reactor: MemoryReactorClock = field(default_factory=MemoryReactorClock)
     journal: FakeJournal = field(default_factory=FakeJournal)
+    suppressor: Suppressor = field(default_factory=lambda: Suppressor(FakeClock()))
     lines: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -65,6 +67,8 @@ class Daemon:
             journal=self.journal,
             own_ports={OWN_PORT},
             plugins=plugins,
+            suppressor=self.suppressor,
+            jwks=lambda: b'{"keys":[]}',
             write_line=self.lines.append,
         )
 

@@ -306,7 +306,7 @@ class Journal:
         entries = [*(self._inflight or []), *self._queue]
         self._inflight, self._queue, self._awaited = None, [], 0
         self._head = self._place.next
-        self._trouble(unwritable(failure))
+        self._trouble(unwritable(failure.value))
         self._take_back(entries)
         self._refuse(entries)
         self._repair_later()

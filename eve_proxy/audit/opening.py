@@ -40,6 +40,7 @@ def open_journal(
     sync: Literal["batch", "off"] = "batch",
     timeout: float = 5.0,
     caller: str = EGRESS_CALLER,
+    config: str | None = None,
     opener: Opener = open_file,
 ) -> Journal:
     """Open or make the journal at ``path``; its ``session_open`` is durable when this returns.
@@ -47,6 +48,7 @@ def open_journal(
     :param offload: runs blocking calls one after the other elsewhere (``audit.committer.Committer``).
     :param sync: EVE_PROXY_AUDIT_SYNC; ``off`` leaves durability to the operating system.
     :param timeout: EVE_PROXY_AUDIT_TIMEOUT, seconds.
+    :param config: digest of all settings, for ``session_open``.
     :raises JournalLocked: another process writes it; the message names that process.
     :raises JournalUnavailable: it cannot be made, read or written.
     :raises SigningFailed: the signer does not work.
@@ -60,7 +62,7 @@ def open_journal(
     try:
         file, tail, damaged = _examine(path, signer, clock, opener)
         try:
-            place = _begin(file, tail, damaged, records, entropy, signer, sync)
+            place = _begin(file, tail, damaged, records, entropy, signer, sync, config)
             return Journal(
                 path=path,
                 file=file,
@@ -130,11 +132,12 @@ def _begin(
     entropy: IEntropy,
     signer: ISigner,
     sync: str,
+    config: str | None,
 ) -> Place:
     """Cut off what is torn, and write ``session_open`` (and ``recovered``) durably."""
     place = tail.place or first_place(entropy)
     changed = tail.key_id if tail.key_id != signer.key_id else None
-    drafts = [session_open(records, sync=sync, previous_key_id=changed, damaged=damaged)]
+    drafts = [session_open(records, sync=sync, config=config, previous_key_id=changed, damaged=damaged)]
     if tail.torn is not None:
         drafts.append(_recovered(records, tail.torn))
         file.cut(place.offset)

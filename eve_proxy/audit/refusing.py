@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from eve_proxy.audit.records import Records
 from eve_proxy.interfaces import ISigner
 from eve_proxy.model.certificate import Draft
 from eve_proxy.model.errors import JournalUnavailable, SigningFailed
 from eve_proxy.signing.seal import seal
-
-if TYPE_CHECKING:  # the library's journal uses this module too, and must not load Twisted
-    from twisted.python.failure import Failure
 
 
 def refusal(draft: Draft, problem: str, records: Records, signer: ISigner) -> JournalUnavailable:
@@ -25,8 +20,7 @@ def refusal(draft: Draft, problem: str, records: Records, signer: ISigner) -> Jo
         return JournalUnavailable(problem)
 
 
-def unwritable(failure: Failure | Exception) -> str:
+def unwritable(error: BaseException | None) -> str:
     """Why the journal cannot be written, on one line, without its path: this text goes into certificates."""
-    error = getattr(failure, "value", failure)
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return f"the journal cannot be written: {said or type(error).__name__}"

@@ -138,9 +138,11 @@ def _sources(journal: str, stdin: BinaryIO | None) -> Iterator[tuple[str, Binary
     if not path.is_dir():
         yield journal, path
         return
-    # journal.jsonl, its worker siblings, rotated files and damaged predecessors; not the lock file.
+    # journal.jsonl, its worker siblings, rotated files and damaged predecessors; not what lies beside them.
     names = sorted(
-        child for child in path.rglob("*") if ".jsonl" in child.name and child.suffix != ".lock" and child.is_file()
+        child
+        for child in path.rglob("*")
+        if ".jsonl" in child.name and child.suffix not in (".lock", ".json") and child.is_file()
     )
     if not names:
         raise _Usage(f"{journal}: no journal (*.jsonl) in this directory")

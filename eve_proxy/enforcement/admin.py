@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from eve_proxy.enforcement import answers
 from eve_proxy.policy.clients import AllowedClients, refusal
+from eve_proxy.signing.key_document import jwks
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.wire.events import Form, RequestHead
+
+JWKS_PATH: Final = b"/.well-known/jwks.json"
+NO_KEYS: Final = jwks(())
+_PATHS: Final = (b"/healthz", b"/readyz", JWKS_PATH)
+_JWKS: Final = b"application/jwk-set+json"  # RFC 7517 section 8.5.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,21 +32,27 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admin:
-    """``/healthz`` and ``/readyz`` for anyone; everything else only tells allowed clients what this is."""
+    """Health and public keys for anyone; everything else only tells allowed clients what this is.
+
+    :ivar jwks: the document of ``/.well-known/jwks.json``: the keys that have signed since the start.
+    """
 
     readiness: Callable[[], Readiness]
     clients: AllowedClients
+    jwks: Callable[[], bytes] = lambda: NO_KEYS
 
     def enter(self, client: Downstream, head: RequestHead) -> None:
         """Answer one request."""
         request = head.request
         path = request.target.partition(b"?")[0]
         head_only = request.method == "HEAD"
-        if head.form is Form.ORIGIN and path in (b"/healthz", b"/readyz"):
+        if head.form is Form.ORIGIN and path in _PATHS:
             if request.method not in ("GET", "HEAD"):
                 client.answer(answers.text(405, "only GET and HEAD", [(b"Allow", b"GET, HEAD")]), keep=False)
             elif path == b"/healthz":
                 client.answer(_ok([], head_only), keep=True)
+            elif path == JWKS_PATH:
+                client.answer(answers.render(200, _JWKS, self.jwks(), [], head_only=head_only, keep=True), keep=True)
             else:
                 self._ready(client, head_only)
         elif not self.clients.admits(client.peer):

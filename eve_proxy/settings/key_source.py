@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from typing import Final
 
 from eve_proxy.interfaces import ISigner
 from eve_proxy.settings.files import ReadFile
 from eve_proxy.settings.files import read_file as read_real_file
+from eve_proxy.settings.reading import digest
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.private_key import NotASigningKey, load_signer
 from eve_proxy.signing.secret import NotASecret, secret_from_file
@@ -22,6 +24,18 @@ class UnusableKey(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRead:
+    """What a key file held.
+
+    :ivar variable: whose value it is; ``sha256`` is that of its ``settings.reading.Entry``.
+    """
+
+    signer: ISigner
+    variable: str
+    sha256: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeySource:
     """The variable that gives the key, and the file that it names.
 
@@ -31,8 +45,8 @@ class KeySource:
     variable: str
     path: str | None
 
-    def read(self, read_file: ReadFile = read_real_file) -> ISigner | None:
-        """The signer in the file as it is now; None when there is no file.
+    def read(self, read_file: ReadFile = read_real_file) -> KeyRead | None:
+        """The key in the file as it is now; None when there is no file.
 
         :raises UnusableKey: it cannot be read, or holds no key.
         """
@@ -40,12 +54,15 @@ class KeySource:
             return None
         try:
             content = read_file(self.path).data
-            return signer_from(self.variable, content)
+            signer = signer_from(self.variable, content)
         except OSError as error:
             why = error.strerror or str(error)
             raise UnusableKey(f"{self.variable}: {self.path} cannot be read ({why})") from error
         except (NotASigningKey, NotASecret) as error:
             raise UnusableKey(f"{self.variable}: {self.path}: {error}") from error
+        if self.variable == KEY_FILE:
+            return KeyRead(signer=signer, variable=KEY_FILE, sha256=digest(os.fsencode(self.path), content))
+        return KeyRead(signer=signer, variable=SECRET, sha256=digest(secret_from_file(content)))
 
 
 def signer_from(variable: str, content: bytes) -> ISigner:

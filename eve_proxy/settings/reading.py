@@ -172,8 +172,8 @@ class Reading:
 
 
 def digest(*parts: bytes) -> str:
-    """SHA-256 (hex) of one part, or of several with their lengths in front."""
-    whole = parts[0] if len(parts) == 1 or not any(parts[1:]) else b"".join(b"%d:%b" % (len(p), p) for p in parts)
+    """SHA-256 (hex) of a value; of a path and its file's content with their lengths in front."""
+    whole = parts[0] if not any(parts[1:]) else b"".join([b"%d:%b" % (len(part), part) for part in parts])
     return hashlib.sha256(whole).hexdigest()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from twisted.python.failure import Failure
-
 from eve_proxy.audit.records import Records
 from eve_proxy.audit.refusing import refusal, unwritable
 from eve_proxy.signing.hmac_key import HmacSigner
@@ -33,6 +31,5 @@ def test_paths_are_not_told() -> None:
     """The text goes into certificates: it says what is wrong with the disk, not where the journal lies."""
     error = no_space()
     error.filename = "/var/lib/secret/place"
-    for given in (error, Failure(error)):  # type: ignore[no-untyped-call]
-        assert unwritable(given) == "the journal cannot be written: No space left on device"
+    assert unwritable(error) == "the journal cannot be written: No space left on device"
     assert unwritable(ValueError()) == "the journal cannot be written: ValueError"

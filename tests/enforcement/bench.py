@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from eve_proxy.audit.suppression import Suppressor
 from eve_proxy.decision.pipeline import Pipeline
 from eve_proxy.discover import discover
-from eve_proxy.enforcement.admin import Admin, Readiness
+from eve_proxy.enforcement.admin import NO_KEYS, Admin, Readiness
 from eve_proxy.enforcement.admission import Admission
 from eve_proxy.enforcement.decision_log import DecisionLog
 from eve_proxy.enforcement.gate import Gate
@@ -62,6 +62,7 @@ class GateBench:
         self.dialler = FakeDialler()
         self.lines: list[bytes] = []
         self.readiness = Readiness(problem=None)
+        self.jwks = NO_KEYS
         texts = {"EVE_PROXY_BLOCKED_HOSTS": blocked, "EVE_PROXY_MAX_BODY": str(max_body), **(settings or {})}
         judge = Destinations(
             AllowedNetworks.parse(allowed_networks),
@@ -101,7 +102,7 @@ class GateBench:
         )
         self.reactor_clock = Clock()
         self.factory = ProxyFactory(
-            Router(self.gate, Admin(readiness=lambda: self.readiness, clients=allowed)),
+            Router(self.gate, Admin(readiness=lambda: self.readiness, clients=allowed, jwks=lambda: self.jwks)),
             dialler=self.dialler,
             limits=Limits(max_body=max_body, max_connections=100),
             account=BufferAccount(buffered),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from eve_proxy.config import parse
 from eve_proxy.settings.files import FileContent
 from eve_proxy.settings.key_source import KEY_FILE, SECRET, SECRET_FILE, KeySource, UnusableKey
 from eve_proxy.signing.hmac_key import HmacSigner
@@ -24,10 +25,22 @@ def test_each_kind_of_key() -> None:
     for private, signer in ((ed25519(), Ed25519Signer(ed25519())), (p256(), P256Signer(p256()))):
         read = key.read(holding(private_pem(private)).__getitem__)
         assert read is not None
-        assert (read.algorithm, read.key_id) == (signer.algorithm, signer.key_id)
+        assert (read.signer.algorithm, read.signer.key_id) == (signer.algorithm, signer.key_id)
     read = secret.read(holding(b"s" * 32 + b"\n").__getitem__)
     assert read is not None
-    assert read.key_id == HmacSigner(b"s" * 32).key_id
+    assert read.signer.key_id == HmacSigner(b"s" * 32).key_id
+
+
+@pytest.mark.parametrize(("variable", "name"), [(KEY_FILE, KEY_FILE), (SECRET_FILE, SECRET)])
+def test_it_is_digested_as_at_the_start(variable: str, name: str) -> None:
+    """A key that was read again and is the same has the digest that the configuration had of it."""
+    held = holding(private_pem(ed25519()) if variable == KEY_FILE else b"s" * 32 + b"\n")
+    config = parse({variable: "/key"}, read_file=held.__getitem__)
+    read = KeySource(variable=variable, path="/key").read(held.__getitem__)
+    assert read is not None
+    assert read.variable == name
+    assert [entry.sha256 for entry in config.entries if entry.name == name] == [read.sha256]
+    assert read.sha256 not in repr(read)
 
 
 def test_no_file() -> None:
@@ -74,4 +87,7 @@ def test_a_kubernetes_secret_is_followed_through_its_links(tmp_path: Path) -> No
     second = source.read()
     assert first is not None
     assert second is not None
-    assert (first.key_id, second.key_id) == (Ed25519Signer(ed25519(1)).key_id, Ed25519Signer(ed25519(2)).key_id)
+    assert (first.signer.key_id, second.signer.key_id) == (
+        Ed25519Signer(ed25519(1)).key_id,
+        Ed25519Signer(ed25519(2)).key_id,
+    )
