@@ -138,6 +138,7 @@ def compose(
         entropy=entropy,
         org_id=config.org_id,
         connect_sni=config.connect_sni,
+        outcome=journal.outcome,
     )
     dialler = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=config.upstream_timeout, own_ports=own_ports)
     listening = ip_address(config.host)

@@ -47,6 +47,10 @@ class FakeJournal(FakeSink):
         self.head = None
         self.problem: str | None = None
         self.warnings: tuple[str, ...] = ()
+        self.outcomes: list[tuple[str, dict[str, Any]]] = []
+
+    def outcome(self, parent: str, details: dict[str, Any]) -> None:
+        self.outcomes.append((parent, details))
 
 
 @dataclass

@@ -46,7 +46,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_first_line_says_who_writes(path: Path) -> None:
-    """The first record names the version, the process, the sync mode and a digest of the settings, before anything is decided."""
+    """The first record names the version, the process, the sync mode and a digest of the settings."""
     Bench(path, config="sha256-00")
     (opened,) = records(path)
     assert opened["kind"] == "session_open"

@@ -61,6 +61,7 @@ class GateBench:
         self.resolver = FakeResolver(self.events)
         self.dialler = FakeDialler()
         self.lines: list[bytes] = []
+        self.outcomes: list[tuple[str, dict[str, Any]]] = []
         self.readiness = Readiness(problem=None)
         self.jwks = NO_KEYS
         texts = {"EVE_PROXY_BLOCKED_HOSTS": blocked, "EVE_PROXY_MAX_BODY": str(max_body), **(settings or {})}
@@ -99,6 +100,7 @@ class GateBench:
             entropy=entropy,
             org_id="bank_tier1_a",
             connect_sni=connect_sni,
+            outcome=lambda parent, details: self.outcomes.append((parent, details)),
         )
         self.reactor_clock = Clock()
         self.factory = ProxyFactory(

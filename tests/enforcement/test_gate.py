@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eve_proxy.enforcement.gate import Released
+from eve_proxy.enforcement.released import Released
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.errors import BodyInterrupted, JournalUnavailable, Malformed, Overloaded, ResolveFailed
 from eve_proxy.model.exchange import Coverage, Route
@@ -181,7 +181,7 @@ def test_the_journal_cannot_be_written() -> None:
 def released(bench: GateBench, method: str = "POST") -> Released:
     decision = rule(bench, Client(), method=method)
     assert decision is not None
-    return Released(decision, bench.gate.log)
+    return bench.gate.released(decision)
 
 
 def test_released_and_answered() -> None:
