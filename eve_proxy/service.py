@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from socket import socket
 from typing import Any
 
@@ -34,6 +35,8 @@ from eve_proxy.transport.listening import bind, raise_file_limit
 
 # Seconds that exchanges in flight may take to finish after SIGTERM; Kubernetes kills after 30.
 GRACE = 20.0
+# Seconds that a connection which was reset may take to be gone.
+RESET_WITHIN = 1.0
 BACKLOG = 1024
 # Not sys.stdout: twistd replaces that by its own log.
 STDOUT = 1
@@ -200,6 +203,9 @@ class SidecarService(Service):
         except DeadlineExceeded:
             self._log.warn("{count} connections did not finish in time and are reset", count=parts.factory.connections)
             parts.factory.abort_all()
+            # Their ends are still to come, and with them their outcomes.
+            with suppress(DeadlineExceeded):
+                await timeoutDeferred(parts.factory.drain(), RESET_WITHIN, self._reactor)
         parts.dialler.close()
         if parts.governance is not None:
             parts.governance.close()

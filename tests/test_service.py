@@ -20,7 +20,7 @@ from eve_proxy import service as module
 from eve_proxy.audit.lock import JournalLocked
 from eve_proxy.config import Config, parse
 from eve_proxy.model.errors import JournalUnavailable
-from eve_proxy.service import GRACE, SidecarService
+from eve_proxy.service import GRACE, RESET_WITHIN, SidecarService
 
 SECRET = "a secret of the service's tests, long enough"
 # What was counted and not yet said stands before the session's end.
@@ -272,9 +272,23 @@ def test_what_does_not_finish_is_reset(daemon: Daemon) -> None:
     daemon.draining = Deferred()
     answers = daemon.stop()
     daemon.reactor.advance(GRACE)
-    assert daemon.events[2:] == ["reset", "dialler closed", "governance closed", *LAST]
+    assert daemon.events[2:] == ["reset", "draining"]
+    daemon.reactor.advance(RESET_WITHIN)
+    assert daemon.events[4:] == ["dialler closed", "governance closed", *LAST]
     assert answers == [None]
-    assert GRACE < 30
+    assert GRACE + RESET_WITHIN < 30
+
+
+def test_outcomes_of_what_was_reset_come_before_the_end(daemon: Daemon) -> None:
+    """The journal is closed behind the last connection, as soon as that is gone."""
+    daemon.start()
+    daemon.draining = Deferred()
+    answers = daemon.stop()
+    daemon.reactor.advance(GRACE)
+    assert answers == []
+    daemon.draining.callback(None)
+    assert daemon.events[-2:] == LAST
+    assert answers == [None]
 
 
 def test_a_journal_that_cannot_be_closed(daemon: Daemon) -> None:

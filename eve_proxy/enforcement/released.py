@@ -58,12 +58,13 @@ class Released:
         dialled = None if permit is None else permit.ticket.dialled
         if to_upstream is None:
             to_upstream = 0 if body is None else body.size
-        # Keys sorted, as they stand in the line.
+        seconds = round(self._now() - self._began, 3)
+        # As it stands in the line: keys sorted, whole numbers as integers (``signing.seal`` relies on it).
         details = {
             "address": None if dialled is None else str(dialled),
             "ended": ending._value_,  # plain attributes; an enum's ``value`` is a function in Python
             "ended_by": by._value_,
-            "seconds": round(self._now() - self._began, 3),
+            "seconds": int(seconds) if seconds.is_integer() else seconds,
             "status": self._status,
             "to_downstream": to_downstream,
             "to_upstream": to_upstream,
