@@ -63,7 +63,7 @@ class Daemon:
         self.journal.close.side_effect = lambda: self.reactor.done("journal closed")
         self.parts = mock.Mock(governance=mock.Mock())
         self.parts.factory.drain.side_effect = self._drain
-        self.parts.factory.abort_all.side_effect = lambda: self.events.append("reset")
+        self.parts.factory.abort_all.side_effect = self._reset
         self.parts.dialler.close.side_effect = lambda: self.events.append("dialler closed")
         self.parts.governance.close.side_effect = lambda: self.events.append("governance closed")
         self.session = mock.Mock()
@@ -115,6 +115,10 @@ class Daemon:
             return result
 
         return happen
+
+    def _reset(self) -> None:
+        self.events.append("reset")
+        self.draining = Deferred()
 
     def _drain(self) -> Deferred[None]:
         self.events.append("draining")
