@@ -85,8 +85,8 @@ def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
             while True:
                 filler.write(b"x" * 4096)
         answer = until(lambda: next((a for a in [post(sidecar, origin)] if a.status != 200), None))
-        # What is left of the file's last page may be enough for `recovered`, and not for the next decision: then it flips
-        # between ready and not until that page is full (docs/operations.md).
+        # What is left of the file's last page may be enough for `recovered` and not for the next decision: then it
+        # flips between ready and not until that page is full (docs/operations.md).
         until(lambda: stays_full(sidecar, origin), timeout=20)
         refused_and_not_ready(sidecar, origin, b"No space left on device")
         pause(0.6)  # attempts to recover fail in between, and leave nothing behind
