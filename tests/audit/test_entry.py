@@ -106,6 +106,13 @@ def test_a_full_disk_keeps_the_old_key(bench: Bench, also_before: bool) -> None:
     assert found(bench) is Exit.WHOLE
 
 
+def test_a_disk_that_refuses_at_once(bench: Bench) -> None:
+    """Nothing has to be under way for the old key to come back."""
+    bench.disk.room = 0
+    assert isinstance(rotate(bench).error, JournalUnavailable)
+    assert bench.journal.key_id == OLD.key_id
+
+
 def test_a_disk_that_hangs_before_it(bench: Bench) -> None:
     """A rotation that was not yet handed to the disk is withdrawn with everything else that waited."""
     bench.thread.held = True
