@@ -93,7 +93,6 @@ class Parts:
     router: Router
     factory: ProxyFactory
     dialler: Dialler
-    suppressor: Suppressor
     governor: IGovernor
     governance: GovernanceHttp | None
 
@@ -105,12 +104,15 @@ def compose(
     journal: Journal,
     own_ports: set[int],
     plugins: Sequence[IPreFilter],
+    suppressor: Suppressor,
+    jwks: Callable[[], bytes],
     write_line: Callable[[bytes], object],
 ) -> Parts:
     """Build everything behind the listening socket.
 
     :param own_ports: the ports we listen on; known by now.
     :param plugins: the pre-filters that were discovered; the always-on rules run before them.
+    :param jwks: the document that is published.
     """
     clock, entropy = SystemClock(), SystemEntropy()
     judge_address = destinations(config, own_ports).judge
@@ -135,7 +137,6 @@ def compose(
         clock=clock,
         entropy=entropy,
     )
-    suppressor = Suppressor(clock)
     gate = Gate(
         pipeline=pipeline,
         admission=Admission(clients=config.allowed_clients, suppressor=suppressor, pipeline=pipeline),
@@ -144,12 +145,16 @@ def compose(
         entropy=entropy,
         org_id=config.org_id,
         connect_sni=config.connect_sni,
+        outcome=journal.outcome,
     )
     dialler = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=config.upstream_timeout, own_ports=own_ports)
     listening = ip_address(config.host)
     router = Router(
         gate,
-        Admin(readiness=_readiness(config, journal, governor, lambda: factory.draining)),
+        Admin(
+            readiness=_readiness(config, journal, governor, lambda: factory.draining),
+            jwks=jwks,
+        ),
     )
     factory = ProxyFactory(
         router,
@@ -164,7 +169,6 @@ def compose(
         router=router,
         factory=factory,
         dialler=dialler,
-        suppressor=suppressor,
         governor=governor,
         governance=governance,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from eve_proxy.governance.address import GovernanceAddress
+from eve_proxy.interfaces import ISigner
 from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.model.text import clean
 from eve_proxy.pdp.policy import Policy
@@ -21,9 +22,10 @@ from eve_proxy.policy.suffixes import HostSet
 from eve_proxy.settings.agreement import check_agreement
 from eve_proxy.settings.files import ReadFile
 from eve_proxy.settings.files import read_file as read_real_file
+from eve_proxy.settings.key_source import KeySource
 from eve_proxy.settings.kinds import split_names
 from eve_proxy.settings.names import sort_names
-from eve_proxy.settings.reading import Entry, Reading
+from eve_proxy.settings.reading import Entry, Reading, digest
 from eve_proxy.settings.secret import Secret
 from eve_proxy.settings.variables import BY_NAME, VARIABLES
 
@@ -33,6 +35,8 @@ class Config:
     """One attribute per variable (``settings/variables.py``); times in seconds, sizes in bytes.
 
     :ivar allowed_hosts: None when the allowlist is off.
+    :ivar signer: what signs: EVE_PROXY_SIGNING_KEY_FILE, or else JWT_SECRET_KEY.
+    :ivar key_source: where it was read, to be read again.
     :ivar policy: what the embedded governor goes by; None when a decision service is asked.
     :ivar entries: where each value comes from, in the table's order, then the variables of plugins.
     :ivar warnings: what starts all the same but should be known, one line each.
@@ -47,8 +51,10 @@ class Config:
     org_id: str
     fail_closed: bool
     connect_passthrough: bool
-    hmac_secret: Secret
+    hmac_secret: Secret | None
     signing_key_file: Path | None
+    signer: ISigner
+    key_source: KeySource
     audit_log: Path
     audit_sync: Literal["batch", "off"]
     audit_timeout: float
@@ -118,12 +124,23 @@ def parse(
             faults += error.faults
     names = sort_names(environ, {*BY_NAME, *foreign})
     reading = Reading(
-        texts=names.ours, read_file=read_file, faults=[*faults, *names.faults], warnings=[*names.warnings]
+        texts=names.ours,
+        read_file=read_file,
+        credentials=environ.get("CREDENTIALS_DIRECTORY"),
+        faults=[*faults, *names.faults],
+        warnings=[*names.warnings],
     )
     for variable in VARIABLES:
         reading.take(variable)
     reading.entries += [
-        Entry(name=name, text=names.ours[name], source="env", help="Read by a pre-filter plugin")
+        Entry(
+            name=name,
+            text=names.ours[name],
+            source="env",
+            help="Read by a pre-filter plugin",
+            guarded=True,
+            sha256=digest(names.ours[name].encode("utf-8", "surrogateescape")),
+        )
         for name in foreign
         if name in names.ours
     ]

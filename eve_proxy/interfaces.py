@@ -77,24 +77,21 @@ class IGovernor(Interface):
         """
 
 
-class ISigner(Interface):
-    """Makes signatures. No I/O."""
-
-    algorithm: str = Attribute("The certificate's ``algorithm``.")
-    key_id: str = Attribute("16 characters (evidence.md).")
-
-    def sign(content_hash: str) -> str:
-        """The certificate's ``signature`` over the ASCII bytes of ``content_hash``, tag included."""
-
-
 class IVerifier(Interface):
     """Checks signatures of one key. No I/O; never raises."""
 
     algorithm: str = Attribute("The only ``algorithm`` this key can have made.")
-    key_id: str = Attribute("16 characters.")
+    key_id: str = Attribute("16 characters (evidence.md).")
 
     def verify(content_hash: str, signature: str) -> bool:
         """True only if this key made ``signature`` over ``content_hash``."""
+
+
+class ISigner(IVerifier):
+    """Makes signatures, and knows its own. No I/O."""
+
+    def sign(content_hash: str) -> str:
+        """The certificate's ``signature`` over the ASCII bytes of ``content_hash``, tag included."""
 
 
 class IAuditSink(Interface):

@@ -31,7 +31,6 @@ from eve_proxy.interfaces import IClock, IGovernor
 from eve_proxy.model.errors import ConfigurationError, JournalUnavailable, SigningFailed
 from eve_proxy.pdp.embedded import EmbeddedGovernor
 from eve_proxy.policy.prefilters import BodyLimit
-from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.system import SystemClock, SystemEntropy
 
 _log = logging.getLogger("eve_proxy")
@@ -51,7 +50,7 @@ class Library:
         clock, entropy = SystemClock(), SystemEntropy()
         self.journal = ProcessJournal(
             config.audit_log,
-            signer=HmacSigner(config.hmac_secret.reveal()),
+            signer=config.signer,
             org_id=config.org_id,
             clock=clock,
             entropy=entropy,

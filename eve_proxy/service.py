@@ -10,30 +10,34 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from socket import socket
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from eve_proxy.audit.committer import Committer
 from eve_proxy.audit.journal import Journal
+from eve_proxy.audit.memory import Memory
 from eve_proxy.audit.opening import open_journal
-from eve_proxy.composition import Parts, compose
+from eve_proxy.audit.suppression import Suppressor
+from eve_proxy.composition import Parts, compose, off_reactor
 from eve_proxy.config import Config
 from eve_proxy.governance.deadline import timeoutDeferred
 from eve_proxy.interfaces import IPreFilter
 from eve_proxy.model.errors import DeadlineExceeded, EveError, JournalUnavailable
-from eve_proxy.signing.hmac_key import HmacSigner
+from eve_proxy.session import Session
+from eve_proxy.settings.fingerprint import Fingerprint
 from eve_proxy.system import SystemClock, SystemEntropy
 from eve_proxy.transport.line_writer import LineWriter
 from eve_proxy.transport.listening import bind, raise_file_limit
 
 # Seconds that exchanges in flight may take to finish after SIGTERM; Kubernetes kills after 30.
 GRACE = 20.0
-SUPPRESSED_EVERY = 60.0
+# Seconds that a connection which was reset may take to be gone.
+RESET_WITHIN = 1.0
 BACKLOG = 1024
 # Not sys.stdout: twistd replaces that by its own log.
 STDOUT = 1
@@ -69,7 +73,7 @@ class SidecarService(Service):
         self._shared = lines
         self._lines: LineWriter | None = None
         self._descriptor: int | None = None
-        self._minute: LoopingCall | None = None
+        self._session: Session | None = None
 
     def startService(self) -> None:
         """Open the journal and listen.
@@ -98,15 +102,18 @@ class SidecarService(Service):
             self._lines = self._open_log()
             self._open_journal()
             self._serve(listener, self._lines)
-        self._minute = LoopingCall(self._record_suppressed)
-        self._minute.clock = self._reactor
-        self._minute.start(SUPPRESSED_EVERY, now=False)
+        assert self._session is not None
+        self._session.begin()
 
     def _open_journal(self) -> None:
         config = self._config
+        self._memory = Memory(config.audit_log)
+        recalled = self._memory.recall()
+        key = bytes.fromhex(SystemEntropy().hex(32)) if recalled is None else recalled[0]
+        self._settings = Fingerprint.of(config.entries, key)
         self._journal = open_journal(
             config.audit_log,
-            signer=HmacSigner(config.hmac_secret.reveal()),
+            signer=config.signer,
             org_id=config.org_id,
             clock=SystemClock(),
             entropy=SystemEntropy(),
@@ -114,6 +121,7 @@ class SidecarService(Service):
             reactor_clock=self._reactor,
             sync=config.audit_sync,
             timeout=config.audit_timeout,
+            config=self._settings.sha256,
         )
         self._reactor.addSystemEventTrigger("after", "shutdown", self._committer.stop)
 
@@ -121,12 +129,26 @@ class SidecarService(Service):
         config = self._config
         assert self._journal is not None
         raise_file_limit(config.max_connections, self._log.warn)
+        suppressor = Suppressor(SystemClock())
+        self._session = session = Session(
+            self._journal,
+            signer=config.signer,
+            source=config.key_source,
+            settings=self._settings,
+            memory=self._memory,
+            suppressor=suppressor,
+            clock=SystemClock(),
+            timers=self._reactor,
+            offload=off_reactor(self._reactor),
+        )
         self._parts = compose(
             config,
             reactor=self._reactor,
             journal=self._journal,
             own_ports={listener.getsockname()[1]},
             plugins=self._plugins,
+            suppressor=suppressor,
+            jwks=session.jwks,
             write_line=lines.write,
         )
         listener.listen(BACKLOG)
@@ -142,38 +164,29 @@ class SidecarService(Service):
             raise OSError(f"--decision-log {self._decision_log} cannot be opened: {error.strerror}") from error
         return LineWriter(self._descriptor, self._reactor)
 
-    def _record_suppressed(self) -> None:
-        assert self._parts is not None
-        assert self._journal is not None
-        details = self._parts.suppressor.drain()
-        if details is not None:
-            noted = self._journal.note("suppressed", "refusals without a record of their own", details)
-            noted.addErrback(lambda failure: self._log.warn("{error}", error=failure.getErrorMessage()))
-
     def _running(self) -> None:
         # Only now has the reactor installed its own handlers, and is anybody served. twistd would end by the signal
         # itself: an orchestrator that sent it reads 143 as a failure of the container.
         signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._terminate))
-        # Its default would end the daemon without a session_close; a stock logrotate rule sends it.
-        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._ignore_hangup))
+        # Its default would end the daemon without a session_close.
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hangup))
         address = self._port.getHost()
         self._log.info("eve-sidecar listening on {host}:{port}", host=address.host, port=address.port)
 
-    def _ignore_hangup(self) -> None:
-        self._log.warn("SIGHUP is ignored: the journal cannot be rotated while the daemon runs")
+    def _hangup(self) -> None:
+        if self.running and self._session is not None:
+            self._session.hangup()
 
     def _terminate(self) -> None:
         if self.running:  # a second SIGTERM does not interrupt the drain
             self._reactor.stop()
 
     async def _stop(self) -> None:
-        if self._minute is not None and self._minute.running:
-            self._minute.stop()
         if self._parts is not None:
             await self._drain(self._parts)
         if self._journal is not None:
-            if self._parts is not None:
-                self._record_suppressed()
+            if self._session is not None:
+                self._session.end()
             try:
                 await self._journal.close()
             except JournalUnavailable as error:
@@ -191,6 +204,9 @@ class SidecarService(Service):
             await self._stop_listening()
             self._log.warn("{count} connections did not finish in time and are reset", count=parts.factory.connections)
             parts.factory.abort_all()
+            # Their ends are still to come, and with them their outcomes.
+            with suppress(DeadlineExceeded):
+                await timeoutDeferred(parts.factory.drain(), RESET_WITHIN, self._reactor)
         parts.dialler.close()
         if parts.governance is not None:
             parts.governance.close()

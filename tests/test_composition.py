@@ -14,6 +14,7 @@ import pytest
 from twisted.internet.testing import MemoryReactorClock
 
 from eve_proxy import composition
+from eve_proxy.audit.suppression import Suppressor
 from eve_proxy.composition import (
     Parts,
     SystemClock,
@@ -31,7 +32,7 @@ from eve_proxy.pdp.embedded import EmbeddedGovernor
 from eve_proxy.transport.governance_http import GovernanceHttp
 from eve_proxy.transport.limits import BufferAccount
 from tests.enforcement.bench import PeerTransport
-from tests.fakes.ports import FakeSink
+from tests.fakes.ports import FakeClock, FakeSink
 from tests.integration.sidecar import head_of
 
 SECRET = {"JWT_SECRET_KEY": "a secret of the composition's tests, long"}
@@ -47,6 +48,10 @@ class FakeJournal(FakeSink):
         self.head = None
         self.problem: str | None = None
         self.warnings: tuple[str, ...] = ()
+        self.outcomes: list[tuple[str, dict[str, Any]]] = []
+
+    def outcome(self, parent: str, details: dict[str, Any]) -> None:
+        self.outcomes.append((parent, details))
 
 
 @dataclass
@@ -56,6 +61,7 @@ class Daemon:
     environ: dict[str, str]
     reactor: MemoryReactorClock = field(default_factory=MemoryReactorClock)
     journal: FakeJournal = field(default_factory=FakeJournal)
+    suppressor: Suppressor = field(default_factory=lambda: Suppressor(FakeClock()))
     lines: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -66,6 +72,8 @@ class Daemon:
             journal=self.journal,
             own_ports={OWN_PORT},
             plugins=plugins,
+            suppressor=self.suppressor,
+            jwks=lambda: b'{"keys":[]}',
             write_line=self.lines.append,
         )
 

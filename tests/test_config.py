@@ -86,7 +86,7 @@ def test_every_row_of_the_table_has_its_attribute() -> None:
     """A variable that is parsed is also there to be used, and nothing is there that no variable sets."""
     rows = {row.field for row in VARIABLES if row.field}
     attributes = {field.name for field in dataclasses.fields(Config)}
-    assert attributes - rows == {"entries", "warnings", "policy"}
+    assert attributes - rows == {"entries", "warnings", "policy", "signer", "key_source"}
     assert rows <= attributes
 
 
@@ -163,7 +163,7 @@ def test_a_key_from_a_file() -> None:
         ({"JWT_SECRET_KEY": ""}, "JWT_SECRET_KEY is set but empty"),
         ({"JWT_SECRET_KEY": "-----BEGIN PUBLIC KEY-----"}, "not a shared secret"),
         ({"JWT_SECRET_KEY_FILE": "/jwk"}, "not a shared secret"),
-        ({"EVE_PROXY_SIGNING_KEY_FILE": "/key"}, "cannot replace JWT_SECRET_KEY yet"),
+        ({"EVE_PROXY_SIGNING_KEY_FILE": "/key"}, "no private key in PEM"),
     ],
 )
 def test_faulty_keys(environ: dict[str, str], expected: str) -> None:

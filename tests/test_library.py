@@ -11,7 +11,10 @@ import pytest
 from eve_proxy.library import Library, Process
 from eve_proxy.model.errors import ConfigurationError, JournalUnavailable
 from eve_proxy.settings.agreement import EMBEDDED
+from eve_proxy.signing.journal_walk import Exit, walk
+from eve_proxy.signing.private_key import Ed25519Signer
 from tests.fakes.journal import draft
+from tests.fakes.keys import ed25519, private_pem
 from tests.fakes.ports import SECRET
 
 
@@ -38,6 +41,20 @@ def test_settings_reach_the_parts(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert EMBEDDED in caplog.messages
     assert library.journal.path is not None
     library.close()
+
+
+def test_a_private_key_signs_here_too(tmp_path: Path) -> None:
+    """A program that enforces needs no shared secret, and its journal verifies with the public half."""
+    (tmp_path / "key.pem").write_bytes(private_pem(ed25519()))
+    settings = environ(tmp_path, EVE_PROXY_SIGNING_KEY_FILE=str(tmp_path / "key.pem"))
+    del settings["JWT_SECRET_KEY"]
+    library = Library(settings)
+    library.journal.submit(draft()).future.result(10)
+    path = library.journal.path
+    library.close()
+    assert path is not None
+    with path.open("rb") as stream:
+        assert walk(stream, [Ed25519Signer(ed25519())]).exit is Exit.WHOLE
 
 
 @pytest.mark.parametrize(

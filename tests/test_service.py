@@ -20,9 +20,11 @@ from eve_proxy import service as module
 from eve_proxy.audit.lock import JournalLocked
 from eve_proxy.config import Config, parse
 from eve_proxy.model.errors import JournalUnavailable
-from eve_proxy.service import GRACE, SUPPRESSED_EVERY, SidecarService
+from eve_proxy.service import GRACE, RESET_WITHIN, SidecarService
 
 SECRET = "a secret of the service's tests, long enough"
+# What was counted and not yet said stands before the session's end.
+LAST = ["session ended", "journal closed"]
 
 
 class Reactor(MemoryReactorClock):
@@ -59,20 +61,29 @@ class Daemon:
         self.draining: Deferred[None] = succeed(None)
         self.journal = mock.Mock()
         self.journal.close.side_effect = lambda: self.reactor.done("journal closed")
-        self.journal.note.side_effect = self._note
         self.parts = mock.Mock(governance=mock.Mock())
         self.parts.factory.drain.side_effect = self._drain
         self.parts.factory.dismiss.side_effect = lambda: self.reactor.done("late connections dismissed")
-        self.parts.factory.abort_all.side_effect = lambda: self.events.append("reset")
+        self.parts.factory.abort_all.side_effect = self._reset
         self.parts.dialler.close.side_effect = lambda: self.events.append("dialler closed")
         self.parts.governance.close.side_effect = lambda: self.events.append("governance closed")
-        self.parts.suppressor.drain.return_value = None
+        self.session = mock.Mock()
+        self.session.begin.side_effect = lambda: self.reactor.done("session begun")
+        self.session.hangup.side_effect = lambda: self.reactor.done("hung up")
+        self.session.end.side_effect = lambda: self.events.append("session ended")
         self.listener = mock.MagicMock()
         self.listener.__enter__.return_value = self.listener
         self.listener.getsockname.return_value = ("127.0.0.1", 4242)
         self.listener.fileno.return_value = 77
         self.log = tmp_path / "decisions.log"
-        config = parse({"JWT_SECRET_KEY": SECRET, "EVE_PROXY_PORT": "0", "EVE_PROXY_HOST": "127.0.0.1"})
+        config = parse(
+            {
+                "JWT_SECRET_KEY": SECRET,
+                "EVE_PROXY_PORT": "0",
+                "EVE_PROXY_HOST": "127.0.0.1",
+                "EVE_PROXY_AUDIT_LOG": str(tmp_path / "journal.jsonl"),
+            }
+        )
         self.service = self.made(config)
         self.open_journal = mock.Mock(side_effect=self._event("journal opened", self.journal))
         self.bind = mock.Mock(side_effect=self._event("bound", self.listener))
@@ -82,7 +93,13 @@ class Daemon:
         return SidecarService(config, (), reactor=self.reactor, decision_log=str(self.log))
 
     def start(self) -> None:
-        replaced = {"open_journal": self.open_journal, "bind": self.bind, "compose": self.compose}
+        made_session = mock.Mock(return_value=self.session)
+        replaced = {
+            "open_journal": self.open_journal,
+            "bind": self.bind,
+            "compose": self.compose,
+            "Session": made_session,
+        }
         with mock.patch.multiple(module, raise_file_limit=mock.Mock(), **replaced):
             self.service.startService()
 
@@ -100,12 +117,13 @@ class Daemon:
 
         return happen
 
+    def _reset(self) -> None:
+        self.events.append("reset")
+        self.draining = Deferred()
+
     def _drain(self) -> Deferred[None]:
         self.events.append("draining")
         return self.draining
-
-    def _note(self, kind: str, reason: str, details: Any) -> Deferred[None]:
-        return self.reactor.done(f"noted {kind}")
 
 
 @pytest.fixture
@@ -123,7 +141,14 @@ def test_the_journal_is_open_before_anything_listens(daemon: Daemon) -> None:
     """Nobody can connect while it is not sure that decisions can be recorded; the socket is served last."""
     daemon.listener.listen.side_effect = lambda _: daemon.events.append("listens")
     daemon.start()
-    assert daemon.events == ["bound", "journal opened", "composed", "listens", "listening on descriptor 77"]
+    assert daemon.events == [
+        "bound",
+        "journal opened",
+        "composed",
+        "listens",
+        "listening on descriptor 77",
+        "session begun",
+    ]
     assert daemon.compose.call_args.kwargs["own_ports"] == {4242}
     assert daemon.compose.call_args.kwargs["journal"] is daemon.journal
 
@@ -201,30 +226,6 @@ def test_lines_are_appended(daemon: Daemon) -> None:
 # -- while it runs -----------------------------------------------------------------------------------------------------
 
 
-def test_suppressed_refusals_are_recorded_every_minute(daemon: Daemon) -> None:
-    """A flood is one record a minute, and a quiet minute is none."""
-    daemon.start()
-    daemon.events.clear()
-    daemon.reactor.advance(SUPPRESSED_EVERY)
-    assert daemon.events == []
-    daemon.parts.suppressor.drain.return_value = {"count": 3}
-    daemon.reactor.advance(SUPPRESSED_EVERY)
-    assert daemon.events == ["noted suppressed"]
-    assert daemon.journal.note.call_args.args[2] == {"count": 3}
-
-
-def test_a_minute_that_cannot_be_recorded(daemon: Daemon) -> None:
-    """A full disk is said in the log and does not end the minutes after it."""
-    daemon.start()
-    daemon.parts.suppressor.drain.return_value = {"count": 3}
-    daemon.journal.note.side_effect = lambda *_: fail(JournalUnavailable("disk full"))
-    with mock.patch.object(SidecarService, "_log") as log:
-        daemon.reactor.advance(SUPPRESSED_EVERY)
-        daemon.reactor.advance(SUPPRESSED_EVERY)
-    assert daemon.journal.note.call_count == 2
-    assert log.warn.mock_calls == [mock.call("{error}", error="disk full")] * 2
-
-
 def test_sigterm_stops_once_and_is_not_what_the_process_dies_of(daemon: Daemon) -> None:
     """An orchestrator's SIGTERM ends in exit code 0, and sending it twice does not disturb the drain."""
     daemon.start()
@@ -233,13 +234,17 @@ def test_sigterm_stops_once_and_is_not_what_the_process_dies_of(daemon: Daemon) 
             running(*arguments, **named)
     handlers = {call.args[0]: call.args[1] for call in install.mock_calls}
     handler = handlers[signal.SIGTERM]
-    handlers[signal.SIGHUP](signal.SIGHUP, None)  # a stock logrotate rule: said in the log, and nothing else
+    handlers[signal.SIGHUP](signal.SIGHUP, None)
+    assert daemon.events[-1] == "hung up"
     assert daemon.reactor.stops == 0
     handler(signal.SIGTERM, None)
     assert daemon.reactor.stops == 1
     daemon.stop()
     handler(signal.SIGTERM, None)
     assert daemon.reactor.stops == 1
+    daemon.events.clear()
+    handlers[signal.SIGHUP](signal.SIGHUP, None)  # nothing is read again on the way out
+    assert daemon.events == []
 
 
 # -- stop --------------------------------------------------------------------------------------------------------------
@@ -250,8 +255,7 @@ def test_the_order_of_a_stop(daemon: Daemon) -> None:
     daemon.start()
     answers = daemon.stop()
     assert daemon.events == [
-        "draining", "port closed", "late connections dismissed", "dialler closed", "governance closed",
-        "journal closed",
+        "draining", "port closed", "late connections dismissed", "dialler closed", "governance closed", *LAST
     ]  # fmt: skip
     assert answers == [None]
 
@@ -276,9 +280,11 @@ def test_what_does_not_finish_is_reset(daemon: Daemon) -> None:
     daemon.draining = Deferred()
     answers = daemon.stop()
     daemon.reactor.advance(GRACE)
-    assert daemon.events[1:] == ["port closed", "reset", "dialler closed", "governance closed", "journal closed"]
+    assert daemon.events[2:] == ["reset", "draining"]
+    daemon.reactor.advance(RESET_WITHIN)
+    assert daemon.events[4:] == ["dialler closed", "governance closed", *LAST]
     assert answers == [None]
-    assert GRACE < 30
+    assert GRACE + RESET_WITHIN < 30
 
 
 def test_late_connections_do_not_hold_up_the_stop(daemon: Daemon) -> None:
@@ -290,18 +296,20 @@ def test_late_connections_do_not_hold_up_the_stop(daemon: Daemon) -> None:
     assert (daemon.events, answers) == (["draining", "port closed"], [])
     daemon.reactor.advance(1)
     assert "reset" in daemon.events
+    daemon.reactor.advance(RESET_WITHIN)
     assert answers == [None]
 
 
-def test_the_last_minute_is_recorded_too(daemon: Daemon) -> None:
-    """What was suppressed since the last record stands before the session's end; no timer is left."""
+def test_outcomes_of_what_was_reset_come_before_the_end(daemon: Daemon) -> None:
+    """The journal is closed behind the last connection, as soon as that is gone."""
     daemon.start()
-    daemon.parts.suppressor.drain.return_value = {"count": 1}
-    daemon.stop()
-    assert daemon.events[-2:] == ["noted suppressed", "journal closed"]
-    daemon.events.clear()
-    daemon.reactor.advance(SUPPRESSED_EVERY)
-    assert daemon.events == []
+    daemon.draining = Deferred()
+    answers = daemon.stop()
+    daemon.reactor.advance(GRACE)
+    assert answers == []
+    daemon.draining.callback(None)
+    assert daemon.events[-2:] == LAST
+    assert answers == [None]
 
 
 def test_a_journal_that_cannot_be_closed(daemon: Daemon) -> None:

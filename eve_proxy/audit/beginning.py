@@ -24,11 +24,17 @@ def first_place(entropy: IEntropy) -> Place:
 
 
 def session_open(
-    records: Records, *, sync: str, previous_key_id: str | None = None, damaged: dict[str, Any] | None = None
+    records: Records,
+    *,
+    sync: str,
+    config: str | None = None,
+    previous_key_id: str | None = None,
+    damaged: dict[str, Any] | None = None,
 ) -> Draft:
     """The record that every session begins with.
 
     :param sync: EVE_PROXY_AUDIT_SYNC.
+    :param config: digest of all settings (``settings.fingerprint``).
     :param previous_key_id: of the record before, when it is another one than ours.
     :param damaged: what to say about a damaged file that had to make room.
     """
@@ -36,6 +42,7 @@ def session_open(
         "version": __version__,
         "pid": os.getpid(),
         "sync": sync,
+        "config": config,
         "previous_key_id": previous_key_id,
         **(damaged or {}),
     }

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from eve_proxy.audit.beginning import link_after, write_first
 from eve_proxy.audit.file import JournalFile, Opener
-from eve_proxy.audit.records import WORKS_AGAIN, Records, too_slow, unavailable, unwritable
+from eve_proxy.audit.records import WORKS_AGAIN, Records
 from eve_proxy.audit.recovery import FIRST_RETRY, LAST_RETRY, Cut, JournalReplaced, Place, take_up
+from eve_proxy.audit.refusing import refusal, too_slow, unwritable
 from eve_proxy.interfaces import IClock, ISigner
 from eve_proxy.model.certificate import DecisionCertificate, Draft, LogLink
 from eve_proxy.model.errors import JournalUnavailable, SigningFailed
@@ -135,7 +136,7 @@ class BlockingJournal:
             if not self._closing:
                 if self._problem is None:
                     try:
-                        self._enter(self._records.session_close())
+                        self._enter(self._records.session_close({}))
                     except SigningFailed as error:
                         _log.error("the journal has no session_close: %s", error)
                 self._closing = True
@@ -257,4 +258,4 @@ class BlockingJournal:
 
     def _refusal(self, draft: Draft, problem: str) -> JournalUnavailable:
         self._refused += 1
-        return unavailable(draft, problem, self._records, self._signer)
+        return refusal(draft, problem, self._records, self._signer)

@@ -4,6 +4,8 @@ A commit takes the processor some 100 µs, however many records it carries. Whil
 another record, the reactor is busy and more are on their way, so the next commit waits for them: the clients in front
 would be served no sooner, and all together with fewer commits. After a quiet turn it waits a moment longer, for the
 clients that shared the last commit and are likely to come back together; when as many are there, for nobody.
+
+Records that nobody waits for do not count in any of this. They go along, or after a second by themselves.
 """
 
 from __future__ import annotations
@@ -18,16 +20,29 @@ from eve_proxy.interfaces import IClock
 # Seconds that a record waits for others, at most: while they keep coming, and while it is quiet.
 BUSY: Final = 0.004
 QUIET: Final = 0.001
+# Seconds that a record which nobody waits for is left to be taken along.
+LEISURE: Final = 1.0
 
 
 class Gathering:
     """Calls ``commit`` when it is time.
 
-    :param waiting: how many records wait at the moment.
+    :param waiting: how many records somebody waits for at the moment.
     :param commit: hands over all that wait; ``committed`` is called for each, here or elsewhere.
     """
 
-    __slots__ = ("_call", "_clock", "_commit", "_crowd", "_quiet", "_seen", "_since", "_timers", "_waiting")
+    __slots__ = (
+        "_call",
+        "_clock",
+        "_commit",
+        "_crowd",
+        "_leisurely",
+        "_quiet",
+        "_seen",
+        "_since",
+        "_timers",
+        "_waiting",
+    )
 
     def __init__(
         self, *, waiting: Callable[[], int], commit: Callable[[], object], clock: IClock, timers: IReactorTime
@@ -38,6 +53,7 @@ class Gathering:
         self._timers = timers
         self._crowd = 0  # records per commit, lately
         self._call: IDelayedCall | None = None
+        self._leisurely: IDelayedCall | None = None
         self._quiet = False  # a turn went by without a new record
         self._seen = 0
         self._since = 0.0
@@ -52,13 +68,24 @@ class Gathering:
         elif self._quiet and self._waiting() >= self._crowd:
             self._commit()
 
+    def at_leisure(self) -> None:
+        """Nobody waits for what is there."""
+        if self._leisurely is None:
+            self._leisurely = self._timers.callLater(LEISURE, self._leisure_over)
+
     def committed(self, records: int) -> None:
-        """A commit of so many began."""
-        self.stop()
+        """A commit began; somebody waits for so many of its records."""
+        self._stop_waiting()
         self._crowd = max(records, self._crowd // 2)
 
     def stop(self) -> None:
         """Wait for nobody any more."""
+        self._stop_waiting()
+        leisurely, self._leisurely = self._leisurely, None
+        if leisurely is not None:
+            leisurely.cancel()
+
+    def _stop_waiting(self) -> None:
         call, self._call = self._call, None
         self._quiet = False
         if call is not None:
@@ -81,4 +108,8 @@ class Gathering:
 
     def _patience_over(self) -> None:
         self._call = None
+        self._commit()
+
+    def _leisure_over(self) -> None:
+        self._leisurely = None
         self._commit()

@@ -14,6 +14,9 @@ Three ways for a record not to become durable, and what follows:
 - the commit stalls past the timeout: whoever waits is refused, and what was not yet handed over is withdrawn. If the
   lines land after all, a ``void`` record names each, and the journal is well again;
 - the signer fails: nothing was queued, the chain did not move.
+
+Nobody waits for an outcome: it goes with the next commit that is made for others. When there is no room for it, it is
+counted instead.
 """
 
 from __future__ import annotations
@@ -27,48 +30,32 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from eve_proxy.audit.beginning import link_after
 from eve_proxy.audit.committer import Offload
+from eve_proxy.audit.entry import Entry, Rotation
 from eve_proxy.audit.file import JournalFile, Opener
 from eve_proxy.audit.gathering import Gathering
 from eve_proxy.audit.lock import Lock
-from eve_proxy.audit.records import WORKS_AGAIN, Records, too_slow, unavailable, unwritable
+from eve_proxy.audit.records import WORKS_AGAIN, Records
 from eve_proxy.audit.recovery import FIRST_RETRY, LAST_RETRY, Cut, Place, take_up
+from eve_proxy.audit.refusing import refusal, too_slow, unwritable
 from eve_proxy.audit.space import SpaceWatch
 from eve_proxy.interfaces import IAuditSink, IClock, ISigner
-from eve_proxy.model.certificate import DecisionCertificate, Draft, LogLink
+from eve_proxy.model.certificate import OUTCOME, DecisionCertificate, Draft, LogLink
 from eve_proxy.model.errors import JournalUnavailable, SigningFailed
 from eve_proxy.signing.seal import seal
 
-_NEVER = float("inf")
+# Most records in the queue when one that nobody waits for is added.
+ROOM = 1024
 
 _log = Logger()
 
 
-class _Entry:
-    """A line on its way to the disk.
-
-    :ivar waiter: who is told; None on the journal's own records and after a refusal.
-    :ivar next: the place behind this line, for the record after it.
-    :ivar due: when waiting ends, on the monotonic clock.
-    :ivar late: the waiter was refused while the line was being written.
-    :ivar voids: the certificate that this ``void`` record names.
-    """
-
-    __slots__ = ("certificate", "due", "late", "next", "voids", "waiter")
-
-    def __init__(self, certificate: DecisionCertificate, waiter: Deferred[DecisionCertificate] | None, due: float):
-        self.certificate = certificate
-        self.next = link_after(certificate)
-        self.waiter = waiter
-        self.due = due
-        self.late = False
-        self.voids: DecisionCertificate | None = None
-
-
 @implementer(IAuditSink)
 class Journal:
-    """An open journal. Made by ``audit.opening.open_journal``."""
+    """An open journal. Made by ``audit.opening.open_journal``.
+
+    :ivar outcomes_lost: how many outcomes of this session have no record.
+    """
 
     def __init__(
         self,
@@ -102,10 +89,11 @@ class Journal:
 
         self._place = place  # on the disk
         self._head = place.next  # in memory
-        self._queue: list[_Entry] = []
-        self._inflight: list[_Entry] | None = None
+        self._queue: list[Entry] = []
+        self._awaited = 0  # how many in the queue somebody waits for
+        self._inflight: list[Entry] | None = None
         self._inflight_size = 0
-        self._gathering = Gathering(waiting=lambda: len(self._queue), commit=self._flush, clock=clock, timers=timers)
+        self._gathering = Gathering(waiting=lambda: self._awaited, commit=self._flush, clock=clock, timers=timers)
         self._owed: list[DecisionCertificate] = []  # lines that landed after their refusal and have no void record yet
 
         self._problem: str | None = None
@@ -117,6 +105,7 @@ class Journal:
         self._closing = False
         self._closed = False
 
+        self.outcomes_lost = 0
         self._space = SpaceWatch(file.free_space(), clock=clock, offload=offload)
 
     @property
@@ -146,7 +135,8 @@ class Journal:
         except SigningFailed as error:
             return fail(error)
         waiter: Deferred[DecisionCertificate] = Deferred()
-        self._append(_Entry(certificate, waiter, self._clock.monotonic() + self._timeout))
+        self._append(Entry(certificate, waiter, self._clock.monotonic() + self._timeout))
+        self._awaited += 1
         if self._inflight is None:
             self._gathering.offer()
         if self._alarm is None:
@@ -159,6 +149,44 @@ class Journal:
         """Record something that is not a decision, such as ``suppressed``; as ``record``."""
         return self.record(self._records.draft(kind, reason, details, parent=parent))
 
+    def outcome(self, parent: str, details: dict[str, Any]) -> None:
+        """Record what became of an exchange that was let go. Nobody waits for it; it is dropped when there is no room.
+
+        :param parent: id of the decision's certificate.
+        """
+        if self._problem is not None or self._closing or len(self._queue) >= ROOM:
+            self.outcomes_lost += 1
+            return
+        try:
+            self._append(Entry(seal(self._records.outcome(parent, details), self._head, self._signer)))
+        except SigningFailed:
+            self.outcomes_lost += 1
+            return
+        if self._inflight is None:
+            self._gathering.at_leisure()
+
+    @property
+    def key_id(self) -> str:
+        """Of the key that signs the next record."""
+        return self._signer.key_id
+
+    def rotate(self, signer: ISigner) -> Deferred[DecisionCertificate]:
+        """Sign with another key: the old one's last record is the ``key_rotation`` that names it.
+
+        Fires when that record is durable. Fails, and the old key signs on, when it cannot be written or signed.
+        """
+        if self._problem is not None or self._closing:
+            return fail(JournalUnavailable(self.problem or ""))
+        try:
+            entry = Entry(seal(self._records.key_rotation(self._signer, signer), self._head, self._signer))
+        except SigningFailed as error:
+            return fail(error)
+        entry.rotation = rotation = Rotation(self._signer)
+        self._append(entry)
+        self._signer = signer
+        self._flush()
+        return rotation.done
+
     def close(self) -> Deferred[None]:
         """Refuse new records, write ``session_close`` behind those that wait, and give the file back.
 
@@ -168,7 +196,7 @@ class Journal:
         if self._closing:
             return succeed(None)
         if self._problem is None:
-            closed = self.record(self._records.session_close())
+            closed = self.record(self._records.session_close({"outcomes_lost": self.outcomes_lost}))
         else:
             closed = fail(JournalUnavailable(self._problem))
         self._closing = True
@@ -191,7 +219,7 @@ class Journal:
 
     # The way to the disk.
 
-    def _append(self, entry: _Entry) -> None:
+    def _append(self, entry: Entry) -> None:
         self._queue.append(entry)
         self._head = entry.next
 
@@ -200,7 +228,8 @@ class Journal:
         if not self._queue or self._inflight is not None:
             return
         batch, self._queue = self._queue, []
-        self._gathering.committed(len(batch))
+        self._gathering.committed(self._awaited)
+        self._awaited = 0
         self._inflight = batch
         data = b"\n".join([entry.certificate.line for entry in batch]) + b"\n"
         self._inflight_size = len(data)
@@ -212,14 +241,18 @@ class Journal:
         self._place = Place(offset=self._place.offset + self._inflight_size, last=last.certificate.line, next=last.next)
         if self._problem is not None:
             self._heal()
-        if self._queue:
+        if self._awaited:
             self._gathering.offer()
+        elif self._queue:
+            self._gathering.at_leisure()
         now = self._clock.monotonic()
         for entry in batch:
             waiter = entry.waiter
             if waiter is None:
                 if entry.late:
                     self._owed.append(entry.certificate)
+                elif entry.rotation is not None:
+                    entry.rotation.done.callback(entry.certificate)
             elif entry.due < now:
                 # Durable, but whoever waits must hear the same whether the alarm or the disk came first.
                 self._owed.append(entry.certificate)
@@ -241,8 +274,7 @@ class Journal:
 
     def _refusal(self, draft: Draft, problem: str | None = None) -> JournalUnavailable:
         self._refused += 1
-        problem = problem or self.problem or "the journal is unavailable"
-        return unavailable(draft, problem, self._records, self._signer)
+        return refusal(draft, problem or self.problem or "the journal is unavailable", self._records, self._signer)
 
     def _overdue(self) -> None:
         """The alarm: it rings for the oldest record that waited when it was set, and goes on to the oldest now."""
@@ -258,23 +290,22 @@ class Journal:
             self._stall()
 
     def _stall(self) -> None:
-        withdrawn, self._queue = self._queue, []
+        withdrawn, self._queue, self._awaited = self._queue, [], 0
         inflight = self._inflight or []
         # The next record, should there be one, follows what the stalled commit may yet write.
         self._head = inflight[-1].next if inflight else self._place.next
         self._trouble(self._slow)
         for entry in inflight:
             entry.late = entry.late or entry.waiter is not None
-        self._owe_again(withdrawn)
+        self._take_back(withdrawn)
         self._refuse([*inflight, *withdrawn])
 
     def _broke(self, failure: Failure) -> None:
         entries = [*(self._inflight or []), *self._queue]
-        self._inflight, self._queue = None, []
+        self._inflight, self._queue, self._awaited = None, [], 0
         self._head = self._place.next
-        assert failure.value is not None
         self._trouble(unwritable(failure.value))
-        self._owe_again(entries)
+        self._take_back(entries)
         self._refuse(entries)
         self._repair_later()
 
@@ -285,10 +316,17 @@ class Journal:
             _log.error("{problem}; nothing is released until it can be", problem=problem)
         self._problem = problem
 
-    def _owe_again(self, entries: list[_Entry]) -> None:
+    def _take_back(self, entries: list[Entry]) -> None:
+        """These never become durable: undo what they stand for."""
         self._owed.extend([entry.voids for entry in entries if entry.voids is not None])
+        self.outcomes_lost += sum(entry.certificate.draft.kind == OUTCOME for entry in entries)
+        rotations = [entry.rotation for entry in entries if entry.rotation is not None]
+        if rotations:
+            self._signer = rotations[0].before
+        for rotation in rotations:
+            rotation.done.errback(JournalUnavailable(self._problem or ""))
 
-    def _refuse(self, entries: list[_Entry]) -> None:
+    def _refuse(self, entries: list[Entry]) -> None:
         for entry in entries:
             waiter, entry.waiter = entry.waiter, None
             if waiter is not None:
@@ -316,7 +354,7 @@ class Journal:
             self._cut = cut  # later ones are attempts to write this very record
         draft = self._records.recovered(WORKS_AGAIN, self._cut, cause=self._problem or "", refused=self._refused)
         try:
-            self._append(_Entry(seal(draft, self._head, self._signer), None, _NEVER))
+            self._append(Entry(seal(draft, self._head, self._signer)))
         except SigningFailed:
             self._broke(Failure())  # type: ignore[no-untyped-call]
             return
@@ -332,7 +370,7 @@ class Journal:
         owed, self._owed = self._owed, []
         for position, voided in enumerate(owed):
             try:
-                entry = _Entry(seal(self._records.void(voided), self._head, self._signer), None, _NEVER)
+                entry = Entry(seal(self._records.void(voided), self._head, self._signer))
             except SigningFailed:
                 self._owed = owed[position:]  # said after the next commit that lands
                 break

@@ -5,7 +5,6 @@ Blocks, on purpose: nothing listens yet.
 
 from __future__ import annotations
 
-import hmac
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +39,7 @@ def open_journal(
     sync: Literal["batch", "off"] = "batch",
     timeout: float = 5.0,
     caller: str = EGRESS_CALLER,
+    config: str | None = None,
     opener: Opener = open_file,
 ) -> Journal:
     """Open or make the journal at ``path``; its ``session_open`` is durable when this returns.
@@ -47,6 +47,7 @@ def open_journal(
     :param offload: runs blocking calls one after the other elsewhere (``audit.committer.Committer``).
     :param sync: EVE_PROXY_AUDIT_SYNC; ``off`` leaves durability to the operating system.
     :param timeout: EVE_PROXY_AUDIT_TIMEOUT, seconds.
+    :param config: digest of all settings, for ``session_open``.
     :raises JournalLocked: another process writes it; the message names that process.
     :raises JournalUnavailable: it cannot be made, read or written.
     :raises SigningFailed: the signer does not work.
@@ -60,7 +61,7 @@ def open_journal(
     try:
         file, tail, damaged = _examine(path, signer, clock, opener)
         try:
-            place = _begin(file, tail, damaged, records, entropy, signer, sync)
+            place = _begin(file, tail, damaged, records, entropy, signer, sync, config)
             return Journal(
                 path=path,
                 file=file,
@@ -92,7 +93,7 @@ def _examine(
     """The file, what its tail says, and, when a damaged one had to make room, what ``session_open`` says of that."""
     file = opener(path)
     try:
-        return file, read_tail(file, _Own(signer)), None
+        return file, read_tail(file, signer), None
     except TailDamaged as error:
         sha256 = measure(file, 0, file.size()).sha256
         file.close()
@@ -130,32 +131,15 @@ def _begin(
     entropy: IEntropy,
     signer: ISigner,
     sync: str,
+    config: str | None,
 ) -> Place:
     """Cut off what is torn, and write ``session_open`` (and ``recovered``) durably."""
     place = tail.place or first_place(entropy)
     changed = tail.key_id if tail.key_id != signer.key_id else None
-    drafts = [session_open(records, sync=sync, previous_key_id=changed, damaged=damaged)]
+    drafts = [session_open(records, sync=sync, config=config, previous_key_id=changed, damaged=damaged)]
     if tail.torn is not None:
         _log.warn("{size} bytes of an incomplete last line were cut off the journal", size=tail.torn.size)
         cause = "the last line was incomplete"
         drafts.append(records.recovered("an incomplete last line was cut off", tail.torn, cause=cause, refused=0))
         file.cut(place.offset)
     return write_first(file, place, drafts, signer)
-
-
-class _Own:
-    """Our signer as a ``Key``: a signature is ours when signing again gives it (true of HMAC and Ed25519)."""
-
-    def __init__(self, signer: ISigner) -> None:
-        self._signer = signer
-
-    @property
-    def algorithm(self) -> str:
-        return self._signer.algorithm
-
-    @property
-    def key_id(self) -> str:
-        return self._signer.key_id
-
-    def verify(self, content_hash: str, signature: str) -> bool:
-        return hmac.compare_digest(self._signer.sign(content_hash).encode(), signature.encode("utf-8", "surrogatepass"))

@@ -14,7 +14,8 @@ from typing import Literal
 from eve_proxy.audit.beginning import first_place, session_open, write_first
 from eve_proxy.audit.blocking import BlockingJournal, Entry
 from eve_proxy.audit.file import Opener, create_file, make_directories, open_file
-from eve_proxy.audit.records import Records, unavailable
+from eve_proxy.audit.records import Records
+from eve_proxy.audit.refusing import refusal
 from eve_proxy.interfaces import IClock, IEntropy, ISigner
 from eve_proxy.model.certificate import Draft, LogLink
 from eve_proxy.model.errors import JournalUnavailable
@@ -97,7 +98,7 @@ class ProcessJournal:
             try:
                 journal = self.open()
             except JournalUnavailable as error:
-                raise unavailable(draft, str(error), self._records, self._signer) from error
+                raise refusal(draft, str(error), self._records, self._signer) from error
         return journal.submit(draft)
 
     def give_up(self, entry: Entry) -> JournalUnavailable | None:

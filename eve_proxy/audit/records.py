@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from eve_proxy.audit.recovery import Cut
 from eve_proxy.interfaces import IClock, IEntropy, ISigner
-from eve_proxy.model.certificate import DECISION, DecisionCertificate, Draft
-from eve_proxy.model.errors import JournalUnavailable, SigningFailed
+from eve_proxy.model.certificate import DECISION, OUTCOME, DecisionCertificate, Draft
 from eve_proxy.model.text import clean
 from eve_proxy.model.verdict import FAIL_SHUT_PILLAR, LOCAL, Outcome
-from eve_proxy.signing.seal import seal, timestamp
+from eve_proxy.signing.public_key import Ed25519Public, P256Public
+from eve_proxy.signing.seal import timestamp
 
 WORKS_AGAIN: Final = "writing failed and works again"
 
@@ -48,9 +48,9 @@ class Records:
             record=details,
         )
 
-    def session_close(self) -> Draft:
+    def session_close(self, details: dict[str, Any]) -> Draft:
         """The end of a session."""
-        return self.draft("session_close", "the journal was closed", {})
+        return self.draft("session_close", "the journal was closed", details)
 
     def recovered(self, reason: str, cut: Cut, *, cause: str, refused: int) -> Draft:
         """Bytes that never became a record were cut off.
@@ -60,14 +60,41 @@ class Records:
         details = {"bytes": cut.size, "sha256": cut.sha256, "cause": cause, "refused": refused}
         return self.draft("recovered", reason, details)
 
-    def void(self, landed: DecisionCertificate) -> Draft:
-        """Names a line whose client was told that there is none."""
+    def outcome(self, parent: str, details: dict[str, Any]) -> Draft:
+        """What became of the exchange that ``parent`` let go. On the request path."""
+        return Draft(
+            certificate_id="cert_" + self._entropy.hex(8),
+            verdict=None,
+            reason="what became of a request that was let go",
+            matched_pillar=None,
+            matched_vector=None,
+            caller=self._caller,
+            org_id=self._org_id,
+            latency_ms=0,
+            timestamp=timestamp(self._clock.wall()),
+            kind=OUTCOME,
+            parent=parent,
+            record=details,
+        )
+
+    def void(self, voided: DecisionCertificate) -> Draft:
+        """Names a line that landed although its client was told that there is none."""
         return self.draft(
             "void",
             "this line became durable after its client was refused; nothing was released on it",
-            {"content_hash": landed.content_hash},
-            parent=landed.certificate_id,
+            {"content_hash": voided.content_hash},
+            parent=voided.certificate_id,
         )
+
+    def key_rotation(self, old: ISigner, new: ISigner) -> Draft:
+        """The old key's word for the new one; with the key itself, when it is public."""
+        details = {
+            "key_id": new.key_id,
+            "algorithm": new.algorithm,
+            "jwk": new.jwk() if isinstance(new, Ed25519Public | P256Public) else None,
+            "previous_key_id": old.key_id,
+        }
+        return self.draft("key_rotation", "another key signs from the next record on", details)
 
     def refusal(self, draft: Draft, problem: str) -> Draft | None:
         """What the client of ``draft`` is told when its line is not durable; None when ``draft`` is no decision.
@@ -89,25 +116,3 @@ class Records:
             record=None,
             timestamp=timestamp(self._clock.wall()),
         )
-
-
-def unavailable(draft: Draft, problem: str, records: Records, signer: ISigner) -> JournalUnavailable:
-    """The error for ``draft`` whose line is not durable, with its ``fail_closed`` certificate without a line."""
-    refusal = records.refusal(draft, problem)
-    if refusal is None:
-        return JournalUnavailable(problem)
-    try:
-        return JournalUnavailable(problem, seal(refusal, None, signer))
-    except SigningFailed:
-        return JournalUnavailable(problem)
-
-
-def unwritable(error: BaseException) -> str:
-    """The problem, in words without the path: they go to clients and into certificates."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"the journal cannot be written: {said or type(error).__name__}"
-
-
-def too_slow(timeout: float) -> str:
-    """The problem of a disk that hangs."""
-    return f"the journal's disk did not answer within {timeout:g} s"

@@ -17,6 +17,7 @@ from eve_proxy import __version__
 COMMANDS: Final[dict[str, str]] = {
     "check": "say what would be decided about a URL, and by which rule",
     "config": "print the effective configuration, or everything that is wrong with it",
+    "keygen": "make a private key that signs certificates, and its public half",
     "verify": "verify a journal: signatures, chain and end",
 }
 USAGE: Final = 2

@@ -14,8 +14,9 @@ from typing import BinaryIO, Final, TextIO
 
 from eve_proxy.cli.progress import Progress
 from eve_proxy.signing.journal_walk import Exit, Report, read_lines, walk
-from eve_proxy.signing.secret import NotASecret, Secret, secret_from_file
-from eve_proxy.signing.verification import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Key, keys_from
+from eve_proxy.signing.key_document import NotAPublicKey, conflicting, public_keys
+from eve_proxy.signing.secret import NotASecret, secret_from_file
+from eve_proxy.signing.verification import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Key, keys_from, trusted_keys
 
 # Which answer stands for several journals: the worst one.
 _WORST_FIRST: Final = (Exit.USAGE, Exit.TAMPERED, Exit.UNTRUSTED, Exit.UNPROVEN, Exit.WHOLE)
@@ -47,7 +48,7 @@ def main(
         return int(stop.code or 0)
     try:
         _refuse_later_options(options)
-        keys = _keys(options.key, environ)
+        keys = _keys(options.key, options.jwks, environ)
         reports = [
             (name, _examine(name, source, keys, options.require_external, stderr))
             for name, source in _sources(options.journal, stdin)
@@ -80,7 +81,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         action="append",
         default=[],
-        help=f"a file that holds a trusted secret; repeatable (default: {SECRET_VARIABLE}, {SECRET_FILE_VARIABLE})",
+        help=f"a file that holds a trusted secret or public keys in PEM; repeatable (default: {SECRET_VARIABLE}, "
+        f"{SECRET_FILE_VARIABLE})",
+    )
+    parser.add_argument(
+        "--jwks",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a file that holds trusted public keys as JWKS (/.well-known/jwks.json); repeatable",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     parser.add_argument(
@@ -88,28 +97,36 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="an end that only the journal itself vouches for counts as not proven (exit 3)",
     )
-    for option in ("--jwks", "--checkpoint", "--witness"):
+    for option in ("--checkpoint", "--witness"):
         parser.add_argument(option, metavar="FILE", help="not available yet")
     return parser
 
 
 def _refuse_later_options(options: argparse.Namespace) -> None:
-    for option in ("jwks", "checkpoint", "witness"):
+    for option in ("checkpoint", "witness"):
         if getattr(options, option) is not None:
             raise _Usage(f"--{option} is not available yet")
 
 
-def _keys(files: Sequence[str], environ: Mapping[str, str]) -> tuple[Key, ...]:
+def _keys(files: Sequence[str], documents: Sequence[str], environ: Mapping[str, str]) -> tuple[Key, ...]:
     keys: list[Key] = []
-    for name in files:
-        try:
-            keys.append(Secret(secret_from_file(Path(name).read_bytes())))
-        except NotASecret as error:
-            raise _Usage(f"{name}: {error}; public keys are not available yet") from error
-    if not files:
+    name = ""
+    try:
+        for name in files:
+            keys.extend(trusted_keys(secret_from_file(Path(name).read_bytes())))
+        for name in documents:
+            keys.extend(public_keys(Path(name).read_bytes()))
+    except (NotASecret, NotAPublicKey) as error:
+        raise _Usage(f"{name}: {error}") from error
+    if not files and not documents:
         keys.extend(keys_from(None, environ))
     if not keys:
-        raise _Usage(f"no key to verify with: give --key FILE, or set {SECRET_VARIABLE} or {SECRET_FILE_VARIABLE}")
+        raise _Usage(
+            "no key to verify with: give --key FILE or --jwks FILE, "
+            f"or set {SECRET_VARIABLE} or {SECRET_FILE_VARIABLE} to the secret"
+        )
+    if conflicting(keys):
+        raise _Usage("two different keys have one key id; give only the one that you trust")
     return tuple(keys)
 
 
@@ -121,9 +138,11 @@ def _sources(journal: str, stdin: BinaryIO | None) -> Iterator[tuple[str, Binary
     if not path.is_dir():
         yield journal, path
         return
-    # journal.jsonl, its worker siblings, rotated files and damaged predecessors; not the lock file.
+    # journal.jsonl, its worker siblings, rotated files and damaged predecessors; not what lies beside them.
     names = sorted(
-        child for child in path.rglob("*") if ".jsonl" in child.name and child.suffix != ".lock" and child.is_file()
+        child
+        for child in path.rglob("*")
+        if ".jsonl" in child.name and child.suffix not in (".lock", ".json") and child.is_file()
     )
     if not names:
         raise _Usage(f"{journal}: no journal (*.jsonl) in this directory")

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from eve_proxy.enforcement import answers
+from eve_proxy.signing.key_document import jwks
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.wire.events import Form, RequestHead
 
 HEALTHZ: Final = b"/healthz"
 READYZ: Final = b"/readyz"
+JWKS_PATH: Final = b"/.well-known/jwks.json"
+NO_KEYS: Final = jwks(())
+_PUBLIC: Final = (HEALTHZ, READYZ, JWKS_PATH)
+_TEXT: Final = b"text/plain; charset=utf-8"
+_JWKS: Final = b"application/jwk-set+json"  # RFC 7517 section 8.5.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,21 +34,27 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admin:
-    """``/healthz`` and ``/readyz``, and for everything else what this is. Strangers get to the first two only."""
+    """Health and public keys, and for everything else what this is. Strangers get to the former only.
+
+    :ivar jwks: the document of ``/.well-known/jwks.json``: the keys that have signed since the start.
+    """
 
     readiness: Callable[[], Readiness]
+    jwks: Callable[[], bytes] = lambda: NO_KEYS
 
     def enter(self, client: Downstream, head: RequestHead) -> None:
         """Answer one request."""
         request = head.request
         head_only = request.method == "HEAD"
-        if not is_probe(head):
+        if not is_public(head):
             message = "this is a forward proxy: send absolute-form requests (GET http://host/path) or CONNECT host:port"
             client.answer(answers.text(400, message, head_only=head_only), keep=False)
         elif request.method not in ("GET", "HEAD"):
             client.answer(answers.text(405, "only GET and HEAD", [(b"Allow", b"GET, HEAD")]), keep=False)
         elif _path(head) == HEALTHZ:
-            _ok(client, [], head)
+            _ok(client, head, _TEXT, b"ok", [])
+        elif _path(head) == JWKS_PATH:
+            _ok(client, head, _JWKS, self.jwks(), [])
         else:
             self._ready(client, head)
 
@@ -50,23 +62,22 @@ class Admin:
         state = self.readiness()
         fields = [(b"X-EVE-Warning", ", ".join(state.warnings).encode("ascii", "replace"))] if state.warnings else []
         if state.problem is None:
-            _ok(client, fields, head)
+            _ok(client, head, _TEXT, b"ok", fields)
         else:
             head_only = head.request.method == "HEAD"
             client.answer(answers.text(503, state.problem, fields, head_only=head_only), keep=False)
 
 
-def is_probe(head: RequestHead) -> bool:
-    """Whether a request is about the proxy's health: the only ones that anyone may make."""
-    return head.form is Form.ORIGIN and _path(head) in (HEALTHZ, READYZ)
+def is_public(head: RequestHead) -> bool:
+    """Whether a request is for health or public keys: the only ones that anyone may make."""
+    return head.form is Form.ORIGIN and _path(head) in _PUBLIC
 
 
 def _path(head: RequestHead) -> bytes:
     return head.request.target.partition(b"?")[0]
 
 
-def _ok(client: Downstream, fields: answers.Fields, head: RequestHead) -> None:
+def _ok(client: Downstream, head: RequestHead, kind: bytes, body: bytes, fields: answers.Fields) -> None:
     keep = client.may_continue
     head_only = head.request.method == "HEAD"
-    answer = answers.render(200, b"text/plain; charset=utf-8", b"ok", fields, head_only=head_only, keep=keep)
-    client.answer(answer, keep=keep)
+    client.answer(answers.render(200, kind, body, fields, head_only=head_only, keep=keep), keep=keep)

@@ -5,7 +5,7 @@ is not ours to see (coverage ``destination``).
 from __future__ import annotations
 
 from eve_proxy.enforcement import answers, server_name
-from eve_proxy.enforcement.gate import Gate, Released
+from eve_proxy.enforcement.gate import Gate
 from eve_proxy.model.certificate import DecisionCertificate
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.exchange import Coverage, Route
@@ -23,7 +23,7 @@ async def enter(gate: Gate, client: Downstream, head: RequestHead) -> None:
     decision = await gate.rule(client, exchange, None)
     if decision is None or decision.permit is None or decision.certificate is None:
         return
-    established, outcome = answers.established(decision.certificate), Released(decision, gate.log)
+    established, outcome = answers.established(decision.certificate), gate.released(decision)
     if gate.connect_sni == "off":
         client.tunnel(decision.permit, TunnelOpening(client, established, outcome))
         return
@@ -36,10 +36,10 @@ async def enter(gate: Gate, client: Downstream, head: RequestHead) -> None:
     refusal = server_name.objection(head.request.authority, seen, tunnel.held)
     if refusal is None or lenient:
         detail = None if refusal is None else f"relayed all the same (EVE_PROXY_CONNECT_SNI=log): {refusal.reason}"
-        gate.log.decided(decision, 200, seen=seen, detail=detail)
+        outcome.answered(200, seen=seen, detail=detail)
         tunnel.carry_on()
     else:
-        gate.log.decided(decision, 200, seen=seen)
+        outcome.answered(200, seen=seen)
         await _sever(gate, client, decision, decision.certificate, tunnel, seen, refusal)
 
 

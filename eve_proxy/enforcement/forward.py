@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eve_proxy.enforcement import answers
-from eve_proxy.enforcement.gate import Gate, Released
+from eve_proxy.enforcement.gate import Gate
 from eve_proxy.model.exchange import Coverage, Route
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.wire.events import RequestHead
@@ -22,5 +22,5 @@ async def enter(gate: Gate, client: Downstream, head: RequestHead) -> None:
         decision.exchange.request,
         () if body is None else body.chunks,
         answers.stamp(decision.certificate),
-        Released(decision, gate.log),
+        gate.released(decision),
     )

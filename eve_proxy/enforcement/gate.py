@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from eve_proxy.decision.pipeline import Pipeline
 from eve_proxy.enforcement import answers
 from eve_proxy.enforcement.admission import Admission, overloaded
 from eve_proxy.enforcement.decision_log import DecisionLog
+from eve_proxy.enforcement.released import Released
 from eve_proxy.interfaces import IBodySource, IClock, IEntropy
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.errors import BodyInterrupted, Malformed, Overloaded
@@ -24,6 +26,7 @@ class Gate:
 
     :ivar org_id: EVE_PROXY_ORG_ID.
     :ivar connect_sni: EVE_PROXY_CONNECT_SNI.
+    :ivar outcome: records what became of an exchange that was let go: the id of its certificate, and details.
     """
 
     pipeline: Pipeline
@@ -33,6 +36,7 @@ class Gate:
     entropy: IEntropy
     org_id: str
     connect_sni: Literal["strict", "log", "off"]
+    outcome: Callable[[str, dict[str, Any]], object]
 
     def exchange(self, client: Downstream, request: Request, route: Route, coverage: Coverage) -> Exchange:
         """The request with its circumstances."""
@@ -47,6 +51,10 @@ class Gate:
             received_at=self.clock.wall(),
             coverage=coverage,
         )
+
+    def released(self, decision: Decision) -> Released:
+        """Who follows a decision that lets its exchange go."""
+        return Released(decision, self.log, self.outcome, self.clock)
 
     async def rule(self, client: Downstream, exchange: Exchange, source: IBodySource | None) -> Decision | None:
         """Decide; refuse by ourselves what gets no permit.
@@ -87,36 +95,8 @@ class Gate:
     def _refuse(self, client: Downstream, decision: Decision) -> None:
         head_only = decision.exchange.request.method == "HEAD"
         if decision.failure is not None and decision.certificate is not None:
-            self.log.decided(decision, 502, detail=decision.failure)
-            answer = answers.upstream_error(decision.failure, decision.certificate, head_only=head_only)
-            client.answer(answer, keep=False)
+            client.answer(self.released(decision).failed(decision.failure), keep=False)
             return
         status, answer = answers.refusal(decision.verdict, decision.certificate, head_only=head_only)
         self.log.decided(decision, None if client.gone else status)
         client.answer(answer, keep=False)
-
-
-class Released:
-    """Follows an exchange that was let go until its first answer (``transport.delivery.Outcome``)."""
-
-    __slots__ = ("_decision", "_log")
-
-    def __init__(self, decision: Decision, log: DecisionLog) -> None:
-        self._decision = decision
-        self._log = log
-
-    def answered(self, status: int) -> None:
-        """Upstream answered, or the tunnel is open."""
-        self._log.decided(self._decision, status)
-
-    def failed(self, detail: str) -> bytes:
-        """Upstream failed: the 502."""
-        self._log.decided(self._decision, 502, detail=detail)
-        decision = self._decision
-        assert decision.certificate is not None
-        head_only = decision.exchange.request.method == "HEAD"
-        return answers.upstream_error(detail, decision.certificate, head_only=head_only)
-
-    def abandoned(self, detail: str) -> None:
-        """The client did not wait."""
-        self._log.decided(self._decision, None, detail=detail)

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from eve_proxy.enforcement import answers, connect, forward
-from eve_proxy.enforcement.admin import Admin, is_probe
+from eve_proxy.enforcement.admin import Admin, is_public
 from eve_proxy.enforcement.gate import Gate
 from eve_proxy.governance.driving import Drive
 from eve_proxy.model.errors import Malformed
@@ -35,7 +35,7 @@ class Router:
         if not (local or last_hop):
             enter = connect.enter if head.form is Form.AUTHORITY else forward.enter
             self._drive(client, enter(self._gate, client, head))
-        elif not (is_probe(head) or self._gate.admission.clients.admits(client.peer)):
+        elif not (is_public(head) or self._gate.admission.clients.admits(client.peer)):
             self._drive(client, self._gate.refuse_stranger(client, head.request))
         elif local:
             self._admin.enter(client, head)

@@ -10,6 +10,7 @@ from eve_proxy.model.verdict import PolicyRef
 
 SCHEMA: Final = "eve.decision/1"
 DECISION: Final = "decision"
+OUTCOME: Final = "outcome"
 GENESIS: Final = "sha256-" + "0" * 64
 
 # The one spelling of a line: these keys, in this order.

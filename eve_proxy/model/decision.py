@@ -22,12 +22,16 @@ class Mode(Enum):
 
 
 class Ticket:
-    """One use. The only mutable value of this floor: a permit must not open two connections."""
+    """One use. The only mutable value of this floor: a permit must not open two connections.
 
-    __slots__ = ("_taken",)
+    :ivar dialled: the address that it was used for, once there is a connection.
+    """
+
+    __slots__ = ("_taken", "dialled")
 
     def __init__(self) -> None:
         self._taken = False
+        self.dialled: IPAddress | None = None
 
     def take(self) -> None:
         """Use it up.

@@ -7,15 +7,23 @@ from typing import Final
 from eve_proxy.governance.address import GovernanceAddress, Kind, parse_governance_url
 from eve_proxy.pdp.policy import Policy
 from eve_proxy.pdp.policy_file import PolicyFault, load_policy, parse_policy
+from eve_proxy.settings.key_source import KEY_FILE, SECRET, SECRET_FILE, KeySource, signer_from
 from eve_proxy.settings.reading import Reading
 from eve_proxy.settings.secret import Secret
+from eve_proxy.signing.hmac_key import HmacSigner
+from eve_proxy.signing.private_key import NotASigningKey
 from eve_proxy.signing.secret import SHORTEST
 
 _POLICY_FILE: Final = "EVE_PROXY_POLICY_FILE"
 
 NO_KEY: Final = (
     "JWT_SECRET_KEY is not set: no key, no start. Set it to at least 32 random bytes (openssl rand -hex 32), "
-    "or set JWT_SECRET_KEY_FILE to a file that holds them"
+    "or set JWT_SECRET_KEY_FILE to a file that holds them, "
+    "or set EVE_PROXY_SIGNING_KEY_FILE to a private key (eve-proxy keygen)"
+)
+TWO_KEYS: Final = (
+    "JWT_SECRET_KEY has no effect: EVE_PROXY_SIGNING_KEY_FILE signs. "
+    "Keep the secret for whoever verifies old journals, and unset it here"
 )
 EMBEDDED: Final = (
     "EVE_PROXY_GOVERNANCE_URL=embedded: requests are judged by the reference decision point in this process, "
@@ -47,16 +55,29 @@ def check_agreement(reading: Reading) -> None:
 
 
 def _check_keys(reading: Reading) -> None:
+    """Choose what signs: the private key, or else the secret."""
     if "hmac_secret" not in reading.values:  # it has a fault of its own
         return
     secret = reading.values["hmac_secret"]
+    if KEY_FILE in reading.texts:
+        content = reading.contents.get(KEY_FILE)
+        if content is None:  # as above
+            return
+        try:
+            reading.values["signer"] = signer_from(KEY_FILE, content)
+        except NotASigningKey as error:
+            reading.faults.append(f"{KEY_FILE}: {error}")
+        reading.values["key_source"] = KeySource(variable=KEY_FILE, path=str(reading.values["signing_key_file"]))
+        if secret is not None:
+            reading.warnings.append(TWO_KEYS)
+        return
     if not isinstance(secret, Secret):
         reading.faults.append(NO_KEY)
-        if "EVE_PROXY_SIGNING_KEY_FILE" in reading.texts:
-            reading.faults.append(
-                "EVE_PROXY_SIGNING_KEY_FILE cannot replace JWT_SECRET_KEY yet: set JWT_SECRET_KEY too"
-            )
-    elif len(secret) < SHORTEST:
+        return
+    path = reading.paths.get(SECRET_FILE)
+    reading.values["signer"] = HmacSigner(secret.reveal())
+    reading.values["key_source"] = KeySource(variable=SECRET if path is None else SECRET_FILE, path=path)
+    if len(secret) < SHORTEST:
         reading.warnings.append(
             f"JWT_SECRET_KEY has less than {SHORTEST} bytes (RFC 7518 section 3.2): "
             "openssl rand -hex 32 makes a better one"

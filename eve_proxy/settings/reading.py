@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from eve_proxy.model.text import clean
 from eve_proxy.settings import kinds
@@ -12,6 +14,8 @@ from eve_proxy.settings.secret import HIDDEN
 from eve_proxy.settings.variables import BY_NAME, Variable
 from eve_proxy.signing.secret import secret_from_file
 
+_CREDENTIALS: Final = ("$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -19,6 +23,8 @@ class Entry:
 
     :ivar text: as written, or the default; ``******`` for a secret that has a value.
     :ivar source: ``default``, ``env`` or ``file``.
+    :ivar guarded: what ``sha256`` is of must not be guessed at either: a secret, a private key, a plugin's variable.
+    :ivar sha256: hex, of the effective text, and of the content of the file that it names.
     """
 
     name: str
@@ -26,6 +32,8 @@ class Entry:
     source: str
     help: str
     secret: bool = False
+    guarded: bool = False
+    sha256: str = field(default="", repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,12 +41,16 @@ class Reading:
     """What has been read so far. Lives only while the configuration is parsed.
 
     :ivar texts: known names with their texts, as the environment has them.
-    :ivar contents: variable name to the bytes of the file that it names.
+    :ivar credentials: ``$CREDENTIALS_DIRECTORY``, where systemd puts a unit's credentials (systemd.exec(5)).
+    :ivar paths: variable name to the file that it names.
+    :ivar contents: variable name to the bytes of that file.
     :ivar values: ``Config`` attribute to value; the attribute of a faulty variable is absent.
     """
 
     texts: Mapping[str, str]
     read_file: ReadFile
+    credentials: str | None = None
+    paths: dict[str, str] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     values: dict[str, object] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
@@ -54,20 +66,31 @@ class Reading:
         source = "default" if text is None else "env"
         if text is None:
             text = variable.default
-        self.entries.append(Entry(name=variable.name, text=text, source=source, help=variable.purpose))
         if source == "env" and not self._acceptable(variable, text):
             return
         try:
+            if variable.kind is kinds.FILE:
+                text = self._located(text)
             value = variable.kind.read(text)
         except ValueError as error:
             written = variable.name if variable.kind.quiet else f"{variable.name}={_shown(text)}"
             self.faults.append(f"{written}: {error}")
             return
-        if variable.field is None:
-            return
-        if variable.kind is kinds.FILE and text:
-            self.content(variable.name, text)
-        self.values[variable.field] = value
+        content = b""
+        if variable.kind is kinds.FILE and text and variable.field is not None:
+            content = self.content(variable.name, text) or b""
+        self.entries.append(
+            Entry(
+                name=variable.name,
+                text=text,
+                source=source,
+                help=variable.purpose,
+                guarded=variable.private,
+                sha256=digest(text.encode("utf-8", "surrogateescape"), content),
+            )
+        )
+        if variable.field is not None:
+            self.values[variable.field] = value
 
     def content(self, name: str, path: str) -> bytes | None:
         """The bytes of the file that ``name`` names; None with a fault when there are none."""
@@ -79,8 +102,21 @@ class Reading:
             return None
         if BY_NAME[name].private and content.world_readable:
             self.warnings.append(f"{name}={_shown(path)}: every user of this machine can read it; chmod 0600")
+        self.paths[name] = path
         self.contents[name] = content.data
         return content.data
+
+    def _located(self, text: str) -> str:
+        """Put systemd's directory in: an EnvironmentFile cannot (nothing in it is expanded).
+
+        :raises ValueError: there is none.
+        """
+        for prefix in _CREDENTIALS:
+            if text.startswith(prefix):
+                if not self.credentials:
+                    raise ValueError("there is no $CREDENTIALS_DIRECTORY here; use LoadCredential= in the unit")
+                return f"{self.credentials}/{text[len(prefix) :]}"
+        return text
 
     def _acceptable(self, variable: Variable, text: str) -> bool:
         if text == "" and not variable.empty:
@@ -106,6 +142,10 @@ class Reading:
                 return
         elif path:
             source = "file"
+            try:
+                path = self._located(path)
+            except ValueError:  # the row of the file itself says so
+                return
             data = self.content(file_name, path)
             if data is None:
                 return
@@ -114,13 +154,27 @@ class Reading:
                 self.faults.append(f"{file_name}={_shown(path)}: the file is empty; put the secret into it")
                 return
         self.entries.append(
-            Entry(name=variable.name, text=HIDDEN if text else "", source=source, help=variable.purpose, secret=True)
+            Entry(
+                name=variable.name,
+                text=HIDDEN if text else "",
+                source=source,
+                help=variable.purpose,
+                secret=True,
+                guarded=True,
+                sha256=digest((text or "").encode("utf-8", "surrogateescape")),
+            )
         )
         try:
             self.values[variable.field or ""] = variable.kind.read(text or "")
         except ValueError as error:
             # Never the value: not even its length.
             self.faults.append(f"{file_name if source == 'file' else variable.name}: {error}")
+
+
+def digest(*parts: bytes) -> str:
+    """SHA-256 (hex) of a value; of a path and its file's content with their lengths in front."""
+    whole = parts[0] if not any(parts[1:]) else b"".join([b"%d:%b" % (len(part), part) for part in parts])
+    return hashlib.sha256(whole).hexdigest()
 
 
 def _shown(text: str) -> str:

@@ -134,16 +134,19 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         "CONNECT_PASSTHROUGH", "1", kinds.FLAG, "1: CONNECT tunnels are judged by destination; 0: all refused", _GUIDE
     ),
     *_secret(
-        "JWT_SECRET_KEY", "hmac_secret", kinds.HMAC_SECRET, "HMAC-SHA256 key that signs certificates; required", _GUIDE
+        "JWT_SECRET_KEY",
+        "hmac_secret",
+        kinds.HMAC_SECRET,
+        "HMAC-SHA256 key that signs certificates; required unless EVE_PROXY_SIGNING_KEY_FILE is set",
+        _GUIDE,
     ),
     _eve(
         "SIGNING_KEY_FILE",
         "",
         kinds.FILE,
-        "PEM private key, Ed25519 or P-256, that signs instead",
+        "PEM private key, Ed25519 or P-256, that signs instead; read again at SIGHUP",
         _EVIDENCE,
         private=True,
-        later="asymmetric signatures",
     ),
     _eve(
         "AUDIT_LOG",

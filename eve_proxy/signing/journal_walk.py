@@ -19,6 +19,7 @@ SWAPPED: Final = "swapped"
 DROPPED: Final = "dropped"
 DUPLICATED: Final = "duplicated"
 INSERTED: Final = "inserted"
+KEY_CHANGED: Final = "key-changed"
 TRUNCATED: Final = "truncated"
 SELF_PROVEN: Final = "self-proven"
 
@@ -42,7 +43,7 @@ class Report:
     """What a walk found.
 
     :ivar fault: a constant name, None when everything is well: ``edited respaced duplicate-keys dropped swapped
-        duplicated inserted`` (tampered), ``untrusted-key``, ``truncated`` (no ``session_close``),
+        duplicated inserted key-changed`` (tampered), ``untrusted-key``, ``truncated`` (no ``session_close``),
         ``self-proven`` (``--require-external``).
     :ivar line: number of the first faulty line, from 1; None when the fault is the missing end.
     :ivar records: lines that verified, in order, before the fault.
@@ -83,8 +84,9 @@ def walk(lines: Iterable[bytes], keys: Sequence[Key], *, require_external: bool 
             fault, detail = _name_gap(gap, source)
             return walker.report(Exit.TAMPERED, fault, number, detail)
         except Unacceptable as error:
-            answer = Exit.UNTRUSTED if error.fault == UNTRUSTED_KEY else Exit.TAMPERED
-            return walker.report(answer, error.fault, number, error.detail)
+            if error.fault == UNTRUSTED_KEY:
+                return walker.report(Exit.UNTRUSTED, UNTRUSTED_KEY, number, walker.who_announced() or error.detail)
+            return walker.report(Exit.TAMPERED, error.fault, number, error.detail)
     return walker.end(require_external)
 
 
@@ -124,6 +126,8 @@ class _Walk:
         self._kinds: dict[str, int] = {}
         self._verdicts: dict[str, int] = {}
         self._last_kind = ""
+        self._signed_by: str | None = None  # the key id that the last record has
+        self._announced: str | None = None  # the key id that the last record names, when it is a key_rotation
         self._follows: tuple[str, ...] = ()
 
     def accept(self, fields: dict[str, Any]) -> None:
@@ -145,8 +149,35 @@ class _Walk:
             raise Unacceptable(DUPLICATED, f"record {log['seq']} again, where record {expected.seq} belongs")
         if log["prev"] != expected.prev:
             raise Unacceptable(INSERTED, f"record {log['seq']} of another history of this journal")
+        self._check_key(fields)
         self._head = LogLink(id=expected.id, seq=expected.seq + 1, prev=fields["content_hash"])
         self._count(fields)
+
+    def _check_key(self, fields: dict[str, Any]) -> None:
+        """A log changes its key only where a record says so: that a trusted key signed is not enough.
+
+        Otherwise whoever got hold of a key that was retired long ago could write the end of a log anew.
+
+        :raises Unacceptable: it changed unannounced.
+        """
+        key_id, details = fields["key_id"], fields["record"] or {}
+        if fields["kind"] == "session_open":
+            # Between two sessions anything may have been configured; the new one says what it found.
+            named = details.get("previous_key_id")
+            right = self._signed_by is None or (named or key_id) == self._signed_by
+        else:
+            right = key_id == (self._announced or self._signed_by or key_id)
+        if not right:
+            raise Unacceptable(KEY_CHANGED, f"signed with the key {key_id}, which no record before it announces")
+        self._signed_by = key_id
+        named = details.get("key_id") if fields["kind"] == "key_rotation" else None
+        self._announced = named if isinstance(named, str) else None
+
+    def who_announced(self) -> str | None:
+        """What to say about a record whose key is not trusted, when a trusted one has just named the next key."""
+        if self._announced is None:
+            return None
+        return f"signed with a key that is not trusted; the key_rotation before it names {self._announced}"
 
     def _count(self, fields: dict[str, Any]) -> None:
         kind = fields["kind"]

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 from eve_proxy.signing.canonical import content_hash
-from eve_proxy.signing.secret import NotASecret, Secret, secret_bytes, secret_from_file
+from eve_proxy.signing.key_document import NotAPublicKey, conflicting, public_keys
+from eve_proxy.signing.secret import NotASecret, Secret, is_key_document, secret_bytes, secret_from_file
 from eve_proxy.signing.spelling import EDITED, Unacceptable, arrange, read_header
 
 UNTRUSTED_KEY: Final = "untrusted-key"
@@ -42,8 +43,9 @@ def verify_certificate(cert: Any, key: KeyMaterial | Sequence[KeyMaterial] | Non
 
     :param cert: the certificate as a dict (``json.loads`` of the header or of a journal line), or the JSON text
         itself as str or bytes; then it must also have the one spelling that we write.
-    :param key: a shared secret, or several; the content of ``JWT_SECRET_KEY`` (or of the file that
-        ``JWT_SECRET_KEY_FILE`` names) by default. A PEM or JWKS text is never taken as a shared secret.
+    :param key: a shared secret, a public key in PEM, a JWK or JWKS, or several of them; the content of
+        ``JWT_SECRET_KEY`` (or of the file that ``JWT_SECRET_KEY_FILE`` names) by default. A PEM or JWKS text is never
+        taken as a shared secret.
     """
     try:
         check_fields(_fields(cert), keys_from(key))
@@ -92,10 +94,19 @@ def keys_from(material: Any, environ: Mapping[str, str] | None = None) -> tuple[
     for text in material:
         if isinstance(text, str | bytes):
             try:
-                keys.append(Secret(secret_bytes(text) if isinstance(text, str) else text))
-            except NotASecret:
+                keys.extend(trusted_keys(secret_bytes(text) if isinstance(text, str) else text))
+            except (NotASecret, NotAPublicKey):
                 continue
-    return tuple(keys)
+    return () if conflicting(keys) else tuple(keys)
+
+
+def trusted_keys(content: bytes) -> tuple[Key, ...]:
+    """The keys in a PEM, JWK or JWKS document, or else the one that ``content`` is as a shared secret.
+
+    :raises NotAPublicKey: a document without a usable public key. It is never taken as a secret.
+    :raises NotASecret: empty.
+    """
+    return public_keys(content) if is_key_document(content) else (Secret(content),)
 
 
 def secret_from_environment(environ: Mapping[str, str]) -> bytes | None:

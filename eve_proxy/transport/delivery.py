@@ -10,6 +10,7 @@ from eve_proxy.model.decision import Mode, Permit
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.request import Request
+from eve_proxy.transport.relay_account import Ending, Side
 from eve_proxy.transport.sending import send
 from eve_proxy.wire.events import FramingKind, RequestHead, ResponseHead
 from eve_proxy.wire.framing import relay_framing
@@ -34,7 +35,10 @@ Stamp = Sequence[tuple[bytes, bytes]]
 
 
 class Outcome(Structural):
-    """What an entry point wants to hear about an exchange that it let go; exactly one of them is called."""
+    """What an entry point wants to hear about an exchange that it let go.
+
+    Exactly one of ``answered``, ``failed`` and ``abandoned`` is called; ``ended`` follows ``answered``, once.
+    """
 
     def answered(self, status: int) -> None:
         """The client gets this status from upstream."""
@@ -44,6 +48,13 @@ class Outcome(Structural):
 
     def abandoned(self, detail: str) -> None:
         """The client was gone before there was an answer."""
+
+    def ended(self, ending: Ending, by: Side, *, to_downstream: int, to_upstream: int | None = None) -> None:
+        """What was answered has come to its end.
+
+        :param to_downstream: bytes of content for the client; of a tunnel, bytes from the origin.
+        :param to_upstream: of a tunnel, bytes from the client; None when the request's body was all.
+        """
 
 
 class Delivery:
@@ -57,6 +68,8 @@ class Delivery:
         self._head = head
         self._stamp = stamp
         self._outcome: Outcome | None = outcome
+        self._follower = outcome
+        self._size = 0
         self._handle: Any = None
         self._pending: list[bytes] = []
         self._framing = FramingKind.NONE
@@ -82,6 +95,8 @@ class Delivery:
         if self._outcome is not None:
             outcome, self._outcome = self._outcome, None
             outcome.abandoned("the client went away before upstream answered")
+        else:
+            self._follower.ended(Ending.ABANDONED, Side.DOWNSTREAM, to_downstream=self._size)
         if self._handle is not None:
             handle, self._handle = self._handle, None
             handle.abort()
@@ -112,6 +127,7 @@ class Delivery:
             answer += data
         send(client.transport, answer)
         client.response_done(keep=self._keep)
+        self._follower.ended(Ending.COMPLETE, Side.UPSTREAM, to_downstream=len(data))
 
     def _begin(self, head: ResponseHead) -> bytes:
         """The head for this client; chooses how the body is framed."""
@@ -136,6 +152,7 @@ class Delivery:
         """A piece of the body."""
         if self._finished:
             return
+        self._size += len(data)
         if self._framing is FramingKind.CHUNKED:
             self._pending.append(chunk(data))
         elif self._framing is not FramingKind.NONE:
@@ -151,6 +168,7 @@ class Delivery:
         if not self._finished:
             self._finished = True
             self._client.response_done(keep=self._keep)
+            self._follower.ended(Ending.COMPLETE, Side.UPSTREAM, to_downstream=self._size)
 
     def responseFailed(self, error: UpstreamFailed, started: bool) -> None:
         """Upstream broke; a response that was begun must not look complete."""
@@ -161,6 +179,7 @@ class Delivery:
         if started:
             self._pending.clear()
             self._client.upstream_failed(None)
+            self._follower.ended(Ending.FAILED, Side.UPSTREAM, to_downstream=self._size)
         else:
             self._client.upstream_failed(self._failure(str(error)))
 
@@ -178,7 +197,8 @@ class Delivery:
             return
         self._announce(101)
         switching = switching_protocols_head(head.headers, extra=self._stamp)
-        self._client.relay(Event.UPGRADED, transport, to_downstream=switching + rest)
+        send(self._client.transport, switching)
+        self._client.relay(Event.UPGRADED, transport, self._follower, to_downstream=rest)
 
     def flush(self) -> None:
         """The end of a batch of events: one write for all of it."""

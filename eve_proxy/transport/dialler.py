@@ -102,6 +102,7 @@ class Dialler:
             self._connect(permit, exchange)
         else:
             self.counts.reused += 1
+            permit.ticket.dialled = connection.address
             exchange.use(connection)
         return exchange
 
@@ -171,6 +172,7 @@ class Dialler:
     def _race(self, permit: Permit, build: Callable[[IPAddress], IProtocol], failed: Failed) -> Race[IPAddress]:
         def won(address: IPAddress) -> IProtocol:
             self._races.pop(race, None)
+            permit.ticket.dialled = address
             return build(address)
 
         def lost_all(error: UpstreamFailed) -> None:

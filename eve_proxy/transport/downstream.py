@@ -374,7 +374,9 @@ class Downstream(Protocol):
         self.machine.fire(event)
         self._sever(last)
 
-    def relay(self, event: Event, upstream: Any, *, to_downstream: bytes, held: bytes | None = None) -> None:
+    def relay(
+        self, event: Event, upstream: Any, outcome: Outcome, *, to_downstream: bytes = b"", held: bytes | None = None
+    ) -> None:
         """Bytes go both ways unread from now on, these first.
 
         :param held: what the client sent into the tunnel; None when it was not looked at.
@@ -391,9 +393,11 @@ class Downstream(Protocol):
             to_downstream=to_downstream,
             idle_timeout=self.factory.limits.stall,
             clock=self.factory.clock,
-            closed=self._relay_closed,
+            closed=lambda report: self._relay_closed(report, outcome),
         )
 
-    def _relay_closed(self, report: RelayReport) -> None:
+    def _relay_closed(self, report: RelayReport, outcome: Outcome) -> None:
         self.machine.fire(Event.PEER_GONE)
+        up, down = report.to_upstream, report.to_downstream
+        outcome.ended(report.ending, report.ended_by, to_downstream=down, to_upstream=up)
         self.factory.left(self)

@@ -15,16 +15,25 @@ from eve_proxy.transport.watchdog import Watchdog
 
 
 class Ending(Enum):
-    """Why a relay ended."""
+    """Why a relay ended, or another exchange that was let go; the value stands in ``outcome`` records.
+
+    A relay: both sides had finished; a side broke off; nothing moved; we broke it off. A request: its response was
+    complete; it broke off in the middle, or there was none; the client went away. A tunnel that was not relayed: ended
+    by a rule.
+    """
 
     CLOSED = "closed"
     RESET = "reset"
     IDLE = "idle"
     ABORTED = "aborted"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    SEVERED = "severed"
 
 
 class Side(Enum):
-    """Who ended it; ``PROXY`` for the idle clock and for a shutdown."""
+    """Who ended it; ``PROXY`` for the idle clock, for a rule and for a shutdown."""
 
     DOWNSTREAM = "downstream"
     UPSTREAM = "upstream"

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 
 from eve_proxy.model.decision import Permit
 from eve_proxy.transport.delivery import Outcome
+from eve_proxy.transport.sending import send
 from eve_proxy.wire.machine import Event
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class TunnelOpening:
 
     def _connected(self, upstream: Any) -> None:
         self._outcome.answered(200)
-        self._client.relay(Event.TUNNEL_OPENED, upstream, to_downstream=self._established)
+        send(self._client.transport, self._established)
+        self._client.relay(Event.TUNNEL_OPENED, upstream, self._outcome)
 
     def _failed(self, failure: Failure) -> None:
         if not self._gone:

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from eve_proxy.transport.delivery import Outcome
+from eve_proxy.transport.relay_account import Ending, Side
 from eve_proxy.transport.tunnel_opening import TunnelOpening
 from eve_proxy.wire.client_hello import ClientHelloReader, NotTls, Seen
 from eve_proxy.wire.machine import Event
@@ -57,7 +58,13 @@ class WatchedOpening(TunnelOpening):
         """Relay, what was held first."""
         if not self._settled:
             self._settled = True
-            self._client.relay(Event.TUNNEL_CLEARED, self._upstream, to_downstream=self._from_server, held=self.held)
+            self._client.relay(
+                Event.TUNNEL_CLEARED,
+                self._upstream,
+                self._outcome,
+                to_downstream=self._from_server,
+                held=self.held,
+            )
 
     def sever(self, last: bytes) -> None:
         """Reset the upstream, which has got nothing, and end the client's connection.
@@ -65,7 +72,7 @@ class WatchedOpening(TunnelOpening):
         :param last: what the client gets to read.
         """
         if not self._settled:
-            self._drop()
+            self._drop(Ending.SEVERED, Side.PROXY)
             self._client.sever_tunnel(Event.REFUSED, last)
 
     # -- what happens to the client's connection ---------------------------------------------------------------
@@ -97,7 +104,7 @@ class WatchedOpening(TunnelOpening):
         elif not self._known:
             self._withdraw()
         elif not self._settled:
-            self._drop()
+            self._drop(Ending.ABANDONED, Side.DOWNSTREAM)
 
     # -- what happens upstream ---------------------------------------------------------------------------------
 
@@ -131,12 +138,13 @@ class WatchedOpening(TunnelOpening):
 
     def _withdraw(self) -> None:
         self._outcome.answered(200)
-        self._drop()
+        self._drop(Ending.ABANDONED, Side.DOWNSTREAM)
         self._nothing_to_do()
 
-    def _drop(self) -> None:
+    def _drop(self, ending: Ending, by: Side) -> None:
         self._settled = True
         self._upstream.abortConnection()
+        self._outcome.ended(ending, by, to_downstream=0, to_upstream=0)
 
     def _nothing_to_do(self) -> None:
         self._known = self._settled = True

@@ -30,7 +30,8 @@ def test_the_first_records_are_one_chain_on_the_disk(tmp_path: Path) -> None:
     assert (place.offset, place.last) == (file.size(), lines[1])
     assert place.next.to_dict() == {"id": "log_0000000000000001", "seq": 2, "prev": second["content_hash"]}
     assert first["record"] == {
-        "damaged_file": "x", "pid": os.getpid(), "previous_key_id": "k", "sync": "off", "version": __version__,
+        "config": None, "damaged_file": "x", "pid": os.getpid(), "previous_key_id": "k", "sync": "off",
+        "version": __version__,
     }  # fmt: skip
     file.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eve_proxy.audit.gathering import BUSY, QUIET, Gathering
+from eve_proxy.audit.gathering import BUSY, LEISURE, QUIET, Gathering
 from tests.fakes.journal import JournalClock
 
 
@@ -132,4 +132,20 @@ def test_a_commit_from_elsewhere_ends_the_waiting_too() -> None:
     bench.turn()
     bench.clock.advance(1)
     assert bench.commits == [1]
+    assert bench.clock.getDelayedCalls() == []
+
+
+def test_what_nobody_waits_for_is_committed_at_leisure() -> None:
+    """It waits a second for company, never longer, and never makes anybody else wait."""
+    bench = Bench()
+    bench.gathering.at_leisure()
+    bench.gathering.at_leisure()
+    bench.clock.advance(LEISURE - 0.01)
+    assert bench.commits == []
+    bench.record()
+    assert bench.commits == [1]
+    bench.clock.advance(0.02)
+    assert bench.commits == [1, 0]
+    bench.gathering.at_leisure()
+    bench.gathering.stop()
     assert bench.clock.getDelayedCalls() == []

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from eve_proxy.audit.file import FreeSpace
-from eve_proxy.audit.gathering import QUIET
-from eve_proxy.audit.journal import Journal
+from eve_proxy.audit.gathering import LEISURE, QUIET
+from eve_proxy.audit.journal import ROOM, Journal
 from eve_proxy.interfaces import IAuditSink
 from eve_proxy.model.certificate import DecisionCertificate
 from eve_proxy.model.errors import JournalUnavailable, SigningFailed
@@ -398,6 +398,94 @@ def test_note(bench: Bench) -> None:
         "cert_1",
         None,
     )
+
+
+def test_an_outcome_goes_along_with_the_next_commit(bench: Bench) -> None:
+    """What became of a request costs no write of its own while others are written."""
+    decision = bench.record()
+    assert decision.certificate is not None
+    bench.journal.outcome(decision.certificate.certificate_id, {"status": 200})
+    assert bench.disk.appends == [1, 1]
+    bench.record()
+    assert bench.disk.appends == [1, 1, 2]
+    assert kinds(bench) == ["session_open", "decision", "outcome", "decision"]
+    outcome = records(bench)[2]
+    assert (outcome["parent"], outcome["record"]) == (decision.certificate.certificate_id, {"status": 200})
+    assert (outcome["verdict"], outcome["request"], outcome["coverage"]) == (None, None, "none")
+    assert examine(bench).fault == "truncated"
+
+
+def test_an_outcome_is_not_left_lying(bench: Bench) -> None:
+    """On a quiet day it is durable within a second or so, also when it came while a commit was under way."""
+    bench.journal.outcome("cert_1", {})
+    assert kinds(bench) == ["session_open"]
+    bench.clock.advance(LEISURE)
+    assert kinds(bench) == ["session_open", "outcome"]
+    bench.thread.held = True
+    bench.record()
+    bench.journal.outcome("cert_2", {})
+    bench.thread.release()
+    assert kinds(bench)[2:] == ["decision"]
+    bench.clock.advance(LEISURE)
+    assert kinds(bench)[2:] == ["decision", "outcome"]
+
+
+def test_a_lone_decision_never_waits_for_outcomes(bench: Bench) -> None:
+    """However many outcomes lie about, a request that comes alone is committed at once."""
+    for number in range(50):
+        bench.journal.outcome(f"cert_{number}", {})
+    assert bench.record().certificate is not None
+    bench.journal.outcome("cert_50", {})
+    assert bench.record().certificate is not None
+
+
+def test_outcomes_are_bounded_while_the_disk_hangs(bench: Bench) -> None:
+    """A slow disk costs outcomes, not memory; how many is in the journal."""
+    bench.thread.held = True
+    bench.record()
+    for number in range(ROOM + 7):
+        bench.journal.outcome(f"cert_{number}", {})
+    assert bench.journal.outcomes_lost == 7
+    bench.thread.release()
+    bench.journal.close()
+    assert kinds(bench).count("outcome") == ROOM
+    assert records(bench)[-1]["record"] == {"outcomes_lost": 7}
+
+
+def test_outcomes_are_lost_with_the_disk_and_counted(bench: Bench) -> None:
+    """What cannot be written, or was withdrawn, is counted once."""
+    bench.thread.held = True
+    bench.record()
+    bench.journal.outcome("cert_1", {})
+    bench.journal.outcome("cert_2", {})
+    bench.disk.sync_failures = 1
+    bench.thread.run()
+    assert bench.journal.problem is not None
+    bench.journal.outcome("cert_3", {})
+    assert bench.journal.outcomes_lost == 3
+    bench.thread.release()
+    bench.clock.advance(5)
+    assert bench.journal.problem is None
+    bench.thread.held = True
+    bench.record()
+    bench.journal.outcome("cert_4", {})
+    bench.clock.advance(5.1)  # withdrawn: the disk hangs
+    assert bench.journal.outcomes_lost == 4
+    bench.thread.release()
+    bench.journal.close()
+    bench.journal.outcome("cert_5", {})
+    assert "outcome" not in kinds(bench)
+    assert records(bench)[-1]["record"] == {"outcomes_lost": 4}
+    assert examine(bench).exit is Exit.WHOLE
+
+
+def test_an_outcome_that_cannot_be_signed_is_counted(tmp_path: Path) -> None:
+    """A key that fails for a moment is no reason to fail a response that has long been sent."""
+    signer = Moody(SECRET)
+    bench = Bench(tmp_path / "events.jsonl", signer=signer)
+    signer.broken = True
+    bench.journal.outcome("cert_1", {})
+    assert bench.journal.outcomes_lost == 1
 
 
 def test_close_waits_for_what_is_under_way(bench: Bench) -> None:

@@ -46,13 +46,15 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_first_line_says_who_writes(path: Path) -> None:
-    """The first record names the version, the process and the sync mode, before anything is decided."""
-    Bench(path)
+    """The first record names the version, the process, the sync mode and a digest of the settings."""
+    Bench(path, config="sha256-00")
     (opened,) = records(path)
     assert opened["kind"] == "session_open"
     assert opened["log"]["seq"] == 0
     assert opened["org_id"] == "acme"
-    assert opened["record"] == {"pid": os.getpid(), "previous_key_id": None, "sync": "batch", "version": __version__}
+    assert opened["record"] == {
+        "config": "sha256-00", "pid": os.getpid(), "previous_key_id": None, "sync": "batch", "version": __version__,
+    }  # fmt: skip
 
 
 def test_opening_is_durable_even_with_sync_off(path: Path) -> None:

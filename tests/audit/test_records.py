@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from eve_proxy.audit.records import Records, too_slow, unavailable, unwritable
-from eve_proxy.audit.recovery import Cut, JournalReplaced
+from eve_proxy.audit.records import Records
+from eve_proxy.audit.recovery import Cut
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.seal import seal
 from tests.fakes.journal import JournalClock, draft, link
@@ -14,16 +12,6 @@ from tests.fakes.ports import SECRET, FakeEntropy
 RECORDS = Records(org_id="acme", caller="sidecar", clock=JournalClock(), entropy=FakeEntropy())
 
 SIGNER = HmacSigner(SECRET)
-
-
-class Broken(HmacSigner):
-    """Cannot sign."""
-
-    def __init__(self) -> None:
-        super().__init__(SECRET)
-
-    def sign(self, content_hash: str) -> str:
-        raise OSError("the token is gone")
 
 
 def test_draft_of_a_record() -> None:
@@ -49,8 +37,8 @@ def test_refusal_keeps_what_was_asked_and_drops_who_allowed_it() -> None:
 
 def test_what_both_journals_say() -> None:
     """Daemon and library processes write the same records, with the same names in them."""
-    closed = RECORDS.session_close()
-    assert (closed.kind, closed.record) == ("session_close", {})
+    closed = RECORDS.session_close({"outcomes_lost": 0})
+    assert (closed.kind, closed.record) == ("session_close", {"outcomes_lost": 0})
     recovered = RECORDS.recovered("why", Cut(size=3, sha256="ab"), cause="disk full", refused=2)
     assert (recovered.kind, recovered.reason) == ("recovered", "why")
     assert recovered.record == {"bytes": 3, "sha256": "ab", "cause": "disk full", "refused": 2}
@@ -59,30 +47,6 @@ def test_what_both_journals_say() -> None:
     assert (void.kind, void.parent, void.record) == (
         "void", landed.certificate_id, {"content_hash": landed.content_hash},
     )  # fmt: skip
-
-
-def test_the_error_carries_a_certificate_without_a_line() -> None:
-    """Whoever is refused holds a signed proof of it, unless there is no decision or not even that can be signed."""
-    error = unavailable(draft(), "disk full", RECORDS, SIGNER)
-    assert str(error) == "disk full"
-    assert error.certificate is not None
-    assert (error.certificate.log, error.certificate.draft.verdict) == (None, "fail_closed")
-    assert unavailable(draft(kind="suppressed"), "disk full", RECORDS, SIGNER).certificate is None
-    assert unavailable(draft(), "disk full", RECORDS, Broken()).certificate is None
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (FileNotFoundError(2, "No such file or directory", "/secret/path"), "No such file or directory"),
-        (JournalReplaced("another file stands at the journal's path"), "another file stands at the journal's path"),
-        (OSError(), "OSError"),
-    ],
-)
-def test_problems_are_told_without_paths(error: Exception, said: str) -> None:
-    """A client learns what is wrong with the disk, not where it is."""
-    assert unwritable(error) == f"the journal cannot be written: {said}"
-    assert too_slow(2.5) == "the journal's disk did not answer within 2.5 s"
 
 
 def test_only_decisions_are_refused() -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from eve_proxy.cli.verify import main
+from eve_proxy.signing.key_document import jwks
+from eve_proxy.signing.private_key import AsymmetricSigner, Ed25519Signer, P256Signer
 from tests.fakes.journal import Bench
+from tests.fakes.keys import ed25519, p256, private_pem
 from tests.fakes.ports import SECRET
 from tests.signing.test_secret import PEM
 
@@ -88,15 +91,44 @@ def test_no_key(journal: Path) -> None:
     assert "JWT_SECRET_KEY" in err
 
 
-def test_public_key_file(journal: Path, tmp_path: Path) -> None:
-    """A PEM is not taken as a shared secret."""
-    (tmp_path / "key.pem").write_bytes(PEM)
-    status, _, err = run(str(journal), "--key", str(tmp_path / "key.pem"))
-    assert status == 2
-    assert "not available yet" in err
+@pytest.mark.parametrize("signer", [Ed25519Signer(ed25519()), P256Signer(p256())], ids=["ed25519", "p256"])
+def test_public_keys(tmp_path: Path, signer: AsymmetricSigner) -> None:
+    """A journal with public signatures is verified with a PEM or the published JWKS; no secret is asked for."""
+    bench = Bench(tmp_path / "events.jsonl", signer=signer)
+    bench.record()
+    bench.journal.close()
+    (tmp_path / "key.pem").write_bytes(signer.pem())
+    (tmp_path / "jwks.json").write_bytes(jwks([Ed25519Signer(ed25519(7)), signer]))
+    (tmp_path / "other.json").write_bytes(jwks([P256Signer(p256(7))]))
+    path = str(bench.path)
+    assert run(path, "--key", str(tmp_path / "key.pem"), environ={})[0] == 0
+    assert run(path, "--jwks", str(tmp_path / "jwks.json"), environ={})[0] == 0
+    assert run(path, "--jwks", str(tmp_path / "other.json"), "--jwks", str(tmp_path / "jwks.json"))[0] == 0
+    assert run(path, "--jwks", str(tmp_path / "other.json"), environ={})[0] == 4
+    assert run(path)[0] == 4
 
 
-@pytest.mark.parametrize("option", ["--jwks", "--checkpoint", "--witness"])
+@pytest.mark.parametrize(
+    ("option", "content", "message"),
+    [
+        ("--jwks", b"not a key\n", "neither PEM nor JSON"),
+        ("--jwks", b'{"keys":[]}', "no Ed25519 or P-256 public key"),
+        ("--key", b'{"keys":[]}', "no Ed25519 or P-256 public key"),
+        ("--key", PEM.replace(b"MCow", b"AAAA"), "cannot be read"),
+        ("--key", private_pem(ed25519()), "a private key"),
+        ("--key", b"\n", "empty"),
+    ],
+)
+def test_unusable_key_file(journal: Path, tmp_path: Path, option: str, content: bytes, message: str) -> None:
+    """A file without a usable key is named, with what is wrong; a document is never taken as a shared secret."""
+    (tmp_path / "key").write_bytes(content)
+    status, out, err = run(str(journal), option, str(tmp_path / "key"))
+    assert (status, out) == (2, "")
+    assert f"{tmp_path / 'key'}: " in err
+    assert message in err
+
+
+@pytest.mark.parametrize("option", ["--checkpoint", "--witness"])
 def test_options_of_later_versions(journal: Path, option: str) -> None:
     """An option that does nothing yet is refused, not ignored."""
     status, out, err = run(str(journal), option, "x")

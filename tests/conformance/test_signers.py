@@ -12,13 +12,17 @@ from zope.interface.verify import verifyObject
 
 from eve_proxy.interfaces import ISigner, IVerifier
 from eve_proxy.signing.hmac_key import HmacSigner, HmacVerifier
+from eve_proxy.signing.private_key import Ed25519Signer, Ed25519Verifier, P256Signer, P256Verifier
 from eve_proxy.signing.seal import seal
 from eve_proxy.signing.verification import check_fields
 from tests.fakes.journal import draft, link
+from tests.fakes.keys import ed25519, p256
 
 # name: (signer of key n, verifier of key n)
 PAIRS: dict[str, tuple[Callable[[int], ISigner], Callable[[int], IVerifier]]] = {
     "hmac": (lambda n: HmacSigner(b"key %d" % n * 8), lambda n: HmacVerifier(b"key %d" % n * 8)),
+    "ed25519": (lambda n: Ed25519Signer(ed25519(n)), lambda n: Ed25519Verifier(ed25519(n).public_key())),
+    "p256": (lambda n: P256Signer(p256(n)), lambda n: P256Verifier(p256(n).public_key())),
 }
 TAGS = {"HMAC-SHA256": "hmac-", "Ed25519": "ed25519-", "ECDSA-P256-SHA256": "ecdsa-p256-"}
 HASH = "sha256-" + "ab" * 32

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from eve_proxy.audit.suppression import Suppressor
 from eve_proxy.decision.pipeline import Pipeline
 from eve_proxy.discover import discover
-from eve_proxy.enforcement.admin import Admin, Readiness
+from eve_proxy.enforcement.admin import NO_KEYS, Admin, Readiness
 from eve_proxy.enforcement.admission import Admission
 from eve_proxy.enforcement.decision_log import DecisionLog
 from eve_proxy.enforcement.gate import Gate
@@ -62,7 +62,9 @@ class GateBench:
         self.resolver = FakeResolver(self.events)
         self.dialler = FakeDialler()
         self.lines: list[bytes] = []
+        self.outcomes: list[tuple[str, dict[str, Any]]] = []
         self.readiness = Readiness(problem=None)
+        self.jwks = NO_KEYS
         texts = {"EVE_PROXY_BLOCKED_HOSTS": blocked, "EVE_PROXY_MAX_BODY": str(max_body), **(settings or {})}
         judge = Destinations(
             AllowedNetworks.parse(allowed_networks),
@@ -99,10 +101,11 @@ class GateBench:
             entropy=entropy,
             org_id="bank_tier1_a",
             connect_sni=connect_sni,
+            outcome=lambda parent, details: self.outcomes.append((parent, details)),
         )
         self.reactor_clock = Clock()
         self.factory = ProxyFactory(
-            Router(self.gate, Admin(readiness=lambda: self.readiness)),
+            Router(self.gate, Admin(readiness=lambda: self.readiness, jwks=lambda: self.jwks)),
             dialler=self.dialler,
             limits=Limits(max_body=max_body, max_connections=max_connections),
             account=BufferAccount(buffered),

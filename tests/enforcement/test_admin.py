@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from eve_proxy.enforcement.admin import Readiness
+from eve_proxy.signing.key_document import jwks, public_keys
+from eve_proxy.signing.private_key import Ed25519Signer
 from tests.enforcement.bench import GateBench
+from tests.fakes.keys import ed25519
 from tests.integration.sidecar import head_of
 
 
@@ -101,3 +106,24 @@ def test_probe_of_another_host_is_not_forwarded_either() -> None:
     bench.converse(b"GET http://api.example.com/healthz HTTP/1.1\r\nHost: api.example.com\r\n\r\n")
     assert len(bench.sink.certificates) == 1
     assert len(bench.dialler.sent) == 1
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "10.1.2.3"])
+def test_public_keys_are_published(peer: str) -> None:
+    """An auditor fetches the keys from the proxy itself, and gets no certificate for asking."""
+    bench = GateBench()
+    signer = Ed25519Signer(ed25519())
+    bench.jwks = jwks([signer])
+    status, fields, body = head_of(bench.converse(get("/.well-known/jwks.json"), peer=peer).value())
+    assert (status, fields["content-type"]) == (200, "application/jwk-set+json")
+    assert [key.key_id for key in public_keys(body)] == [signer.key_id]
+    assert bench.sink.certificates == []
+    status, fields, body = head_of(bench.converse(get("/.well-known/jwks.json", method="HEAD"), peer=peer).value())
+    assert (status, fields["content-length"], body) == (200, str(len(bench.jwks)), b"")
+    assert head_of(bench.converse(get("/.well-known/jwks.json", method="PUT"), peer=peer).value())[0] == 405
+
+
+def test_a_shared_secret_has_nothing_to_publish() -> None:
+    """With HMAC the set is empty."""
+    _, _, body = head_of(GateBench().converse(get("/.well-known/jwks.json")).value())
+    assert json.loads(body) == {"keys": []}

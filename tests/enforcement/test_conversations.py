@@ -173,6 +173,7 @@ class Conversations(RuleBasedStateMachine):
         self.upstream_ends: list[Line] = []
         self.lines: list[Line] = []
         self.said: dict[str, bytes] = {}
+        self.refused_addresses: set[str | None] = set()
         self.count = self.records = 0
         self.signer = HmacSigner(SECRET)
         self.bench = GateBench(
@@ -203,6 +204,8 @@ class Conversations(RuleBasedStateMachine):
     def record(self, draft: Draft) -> Deferred[DecisionCertificate]:
         link = LogLink(id="log_0123456789abcdef", seq=self.records, prev=GENESIS)
         self.records += 1
+        if draft.matched_vector == "destination":
+            self.refused_addresses.add(draft.parent)
         if draft.matched_vector == "sni":
             allow = self.durable[draft.parent or ""]
             assert (allow["verdict"], draft.verdict) == ("allow", "block")
@@ -492,6 +495,9 @@ class Conversations(RuleBasedStateMachine):
                     answers = {id(self.asked): ANSWERS["allow"], id(self.recording): what}
                     result.callback(answers.get(id(waiting), (ip_address("93.184.216.34"),)))
         assert self.dialled == dialled, "somebody was dialled for a client that is gone"
+        told = sorted(parent for parent, _ in self.bench.outcomes)
+        allowed = {c["certificate_id"] for c in self.durable.values() if c["verdict"] == "allow"}
+        assert told == sorted(allowed - self.refused_addresses), "not one outcome for each exchange that was let go"
         assert self.bench.factory.account.held == 0
         assert self.bench.factory.connections == 0
         self.bench.reactor_clock.advance(2000)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from eve_proxy.enforcement.gate import Released
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.errors import BodyInterrupted, JournalUnavailable, Malformed, Overloaded, ResolveFailed
 from eve_proxy.model.exchange import Coverage, Route
@@ -214,37 +213,14 @@ def test_the_journal_cannot_be_written() -> None:
     assert (line(bench)["verdict"], line(bench)["log_seq"]) == ("fail_closed", None)
 
 
-# -- what follows a permit ---------------------------------------------------------------------------------------------
-
-
-def released(bench: GateBench, method: str = "POST") -> Released:
-    decision = rule(bench, Client(), method=method)
-    assert decision is not None
-    return Released(decision, bench.gate.log)
-
-
-def test_released_and_answered() -> None:
-    """The line has upstream's status."""
-    bench = GateBench()
-    released(bench).answered(204)
-    assert (line(bench)["status"], line(bench)["verdict"], line(bench)["detail"]) == (204, "allow", None)
-
-
-@pytest.mark.parametrize(("method", "sent"), [("POST", b"upstream error: reset"), ("HEAD", b"")])
-def test_released_and_failed(method: str, sent: bytes) -> None:
-    """The client gets a 502 with the allow's certificate, and the line says why."""
-    bench = GateBench()
-    status, fields, body = head_of(released(bench, method).failed("reset"))
-    assert (status, body) == (502, sent)
-    assert json.loads(fields["x-eve-decision-cert"]) == bench.sink.certificates[0].to_dict()
-    assert (line(bench)["status"], line(bench)["detail"]) == (502, "reset")
-
-
-def test_released_and_abandoned() -> None:
-    """A client that did not wait has no status."""
-    bench = GateBench()
-    released(bench).abandoned("the client went away")
-    assert (line(bench)["status"], line(bench)["detail"]) == (None, "the client went away")
+def test_a_name_that_does_not_resolve_has_an_outcome() -> None:
+    """An allow that came to nothing is no riddle for the auditor."""
+    bench, client = GateBench(), Client()
+    bench.resolver.answer = ResolveFailed("no such name")
+    assert rule(bench, client) is None
+    ((parent, details),) = bench.outcomes
+    assert parent == bench.sink.certificates[0].certificate_id
+    assert (details["status"], details["ended"], details["address"]) == (502, "failed", None)
 
 
 def test_an_exchange_of_another_peer_keeps_its_own_line() -> None:

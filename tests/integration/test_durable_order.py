@@ -37,7 +37,9 @@ def durable_at(trace: list[Call]) -> dict[str, int]:
     for call in trace:
         if call.name == "write" and '\\"kind\\":\\"decision\\"' in call.arguments and "content_hash" in call.arguments:
             assert call.ended is not None
-            identifiers = re.findall(r'\{\\"certificate_id\\":\\"(cert_[0-9a-f]{16})\\"', call.arguments)
+            # Outcomes share its commits, and have no verdict.
+            line = r'\{\\"certificate_id\\":\\"(cert_[0-9a-f]{16})\\",\\"verdict\\":\\"'
+            identifiers = re.findall(line, call.arguments)
             written += [(identifier, call.ended) for identifier in identifiers]
         elif call.name == "fdatasync" and call.result == 0 and call.ended is not None:
             for identifier, ended in written:

@@ -152,8 +152,11 @@ def test_the_journal_goes_on_over_a_restart(tmp_path: Path) -> None:
                 assert post(sidecar, origin).status == 200
                 assert sidecar.stop() == 0
     records = sidecar.records()
-    assert [record["kind"] for record in records] == ["session_open", "decision", "session_close"] * 2
-    assert [record["log"]["seq"] for record in records] == list(range(6))
+    assert [record["kind"] for record in records] == [
+        *("session_open", "decision", "outcome", "session_close"),
+        *("session_open", "decision", "outcome", "session_close"),
+    ]
+    assert [record["log"]["seq"] for record in records] == list(range(8))
     assert len({record["log"]["id"] for record in records}) == 1
     assert records[3]["log"]["prev"] == records[2]["content_hash"]
     assert verify(sidecar.journal)[0] == WHOLE

@@ -32,6 +32,19 @@ def test_systemd_understands_every_line(unit: Path, tmp_path: Path) -> None:
 
 
 @needs_systemd
+def test_the_drop_in_for_a_private_key(tmp_path: Path) -> None:
+    """The lines that docs/operations.md gives to whoever signs with a private key are understood."""
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    copy, folder = tmp_path / "eve-proxy.service", tmp_path / "eve-proxy.service.d"
+    unit = (UNITS[0].parent / copy.name).read_text()
+    copy.write_text(re.sub(r"^(ExecStart=)\S+", r"\1/bin/true", unit, flags=re.MULTILINE))
+    folder.mkdir()
+    (folder / "signing-key.conf").write_text(page.split("```ini\n")[1].split("```")[0])
+    done = analyze("verify", copy)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_systemd
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_the_unit_is_confined(unit: Path) -> None:
     """Its exposure, as systemd scores it (0 best, 10 worst), stays at 1.5 or better."""

@@ -9,6 +9,10 @@ from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.pdp.policy_file import SHIPPED
 from eve_proxy.settings import agreement
 from eve_proxy.settings.files import FileContent
+from eve_proxy.settings.key_source import KeySource
+from eve_proxy.signing.hmac_key import HmacSigner
+from eve_proxy.signing.private_key import Ed25519Signer
+from tests.fakes.keys import ed25519, private_pem
 
 KEY = {"JWT_SECRET_KEY": "a secret of the agreement's tests, long enough"}
 HOSTED = {"EVE_PROXY_GOVERNANCE_URL": "https://gov.example"}
@@ -20,6 +24,8 @@ def read_file(path: str) -> FileContent:
         return POLICY
     if path == "/good.yaml":
         return FileContent(data=SHIPPED.read_bytes(), mode=0o644)
+    if path == "/ed25519.pem":
+        return FileContent(data=private_pem(ed25519()), mode=0o600)
     if path.startswith("/etc/"):
         return FileContent(data=b"pem", mode=0o600)
     raise FileNotFoundError(2, "No such file or directory", path)
@@ -36,11 +42,37 @@ def faults(environ: dict[str, str]) -> tuple[str, ...]:
 
 
 def test_no_key_no_start() -> None:
-    """The message says how to make one; a key of a later feature does not replace it."""
+    """The message says how to make one."""
     assert faults({}) == (agreement.NO_KEY,)
-    both = faults({"EVE_PROXY_SIGNING_KEY_FILE": "/etc/key.pem"})
-    assert agreement.NO_KEY in both
-    assert any("cannot replace JWT_SECRET_KEY yet" in fault for fault in both)
+
+
+def test_a_private_key_signs_instead() -> None:
+    """With EVE_PROXY_SIGNING_KEY_FILE no secret is needed; one that is there all the same is said to do nothing."""
+    config = parse({"EVE_PROXY_SIGNING_KEY_FILE": "/ed25519.pem"}, read_file=read_file)
+    assert config.signer.key_id == Ed25519Signer(ed25519()).key_id
+    assert config.key_source == KeySource(variable="EVE_PROXY_SIGNING_KEY_FILE", path="/ed25519.pem")
+    assert agreement.TWO_KEYS not in config.warnings
+    both = read(EVE_PROXY_SIGNING_KEY_FILE="/ed25519.pem")
+    assert both.signer.key_id == config.signer.key_id
+    assert agreement.TWO_KEYS in both.warnings
+
+
+def test_the_secret_signs() -> None:
+    """Without a private key the secret signs, and it is known whether it can be read again."""
+    config = read()
+    assert config.signer.key_id == HmacSigner(KEY["JWT_SECRET_KEY"].encode()).key_id
+    assert config.key_source == KeySource(variable="JWT_SECRET_KEY", path=None)
+    config = parse({"JWT_SECRET_KEY_FILE": "/etc/secret"}, read_file=read_file)
+    assert config.signer.key_id == HmacSigner(b"pem").key_id
+    assert config.key_source == KeySource(variable="JWT_SECRET_KEY_FILE", path="/etc/secret")
+
+
+def test_a_file_without_a_private_key() -> None:
+    """It stops the start with what to do, and is never taken for a secret."""
+    (fault,) = faults({"EVE_PROXY_SIGNING_KEY_FILE": "/etc/key.pem"})
+    assert fault.startswith("EVE_PROXY_SIGNING_KEY_FILE: no private key in PEM; make one with: eve-proxy keygen")
+    (fault,) = faults({"EVE_PROXY_SIGNING_KEY_FILE": "/nowhere"})
+    assert "cannot be read" in fault
 
 
 @pytest.mark.parametrize(("length", "warned"), [(31, True), (32, False)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 import pytest
@@ -127,3 +128,50 @@ def test_the_content_of_a_named_file_is_kept() -> None:
     assert (reading.contents, reading.warnings) == ({"EVE_PROXY_POLICY_FILE": b"default: block\n"}, [])
     missing = read("EVE_PROXY_POLICY_FILE", {"EVE_PROXY_POLICY_FILE": "/none"})
     assert "name a file that this user can read" in missing.faults[0]
+
+
+@pytest.mark.parametrize("prefix", ["$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/"])
+@pytest.mark.parametrize("name", ["EVE_PROXY_SIGNING_KEY_FILE", "JWT_SECRET_KEY_FILE"])
+def test_a_credential_of_systemd(prefix: str, name: str) -> None:
+    """A unit's EnvironmentFile, in which nothing is expanded, can name a file that LoadCredential= put there."""
+    files = {"/run/credentials/x.service/key": FileContent(data=KEY.encode(), mode=0o400)}
+    reading = Reading(
+        texts={name: f"{prefix}key"}, read_file=files.__getitem__, credentials="/run/credentials/x.service"
+    )
+    reading.take(BY_NAME[name.removesuffix("_FILE") if name.startswith("JWT") else name])
+    assert (reading.contents, reading.faults) == ({name: KEY.encode()}, [])
+    assert reading.paths == {name: "/run/credentials/x.service/key"}
+
+
+def test_no_credentials_of_systemd() -> None:
+    """Outside such a unit the name leads nowhere, and that is one fault which says what is missing."""
+    texts = {"JWT_SECRET_KEY_FILE": "$CREDENTIALS_DIRECTORY/key"}
+    reading = Reading(texts=texts, read_file=dict[str, FileContent]().__getitem__)
+    reading.take(BY_NAME["JWT_SECRET_KEY"])
+    reading.take(BY_NAME["JWT_SECRET_KEY_FILE"])
+    (fault,) = reading.faults
+    assert "LoadCredential=" in fault
+
+
+def test_what_changed_can_be_told_without_the_values() -> None:
+    """Two readings differ in their digests exactly where a value, or the content of a named file, differs."""
+
+    def digest(name: str, text: str, content: bytes = b"") -> str:
+        (entry,) = read(name, {name: text}, {text: FileContent(data=content, mode=0o600)}).entries
+        assert entry.sha256 not in repr(entry)
+        return entry.sha256
+
+    assert digest("EVE_PROXY_ORG_ID", "acme") == hashlib.sha256(b"acme").hexdigest()
+    assert digest("EVE_PROXY_GOVERNANCE_CA", "/a", b"x") == digest("EVE_PROXY_GOVERNANCE_CA", "/a", b"x")
+    assert digest("EVE_PROXY_GOVERNANCE_CA", "/a", b"x") != digest("EVE_PROXY_GOVERNANCE_CA", "/a", b"y")
+    assert digest("EVE_PROXY_GOVERNANCE_CA", "/a", b"x") != digest("EVE_PROXY_GOVERNANCE_CA", "/b", b"x")
+
+
+@pytest.mark.parametrize(
+    ("name", "guarded"),
+    [("JWT_SECRET_KEY", True), ("EVE_PROXY_SIGNING_KEY_FILE", True), ("EVE_PROXY_ORG_ID", False)],
+)
+def test_what_must_not_be_guessed(name: str, guarded: bool) -> None:
+    """Secrets and private keys are marked, so that nobody publishes their plain digest."""
+    (entry,) = read(name, {}).entries
+    assert entry.guarded is guarded

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from eve_proxy.interfaces import ISigner
 from eve_proxy.model.certificate import GENESIS, LogLink
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.journal_walk import Exit, Report, read_lines, walk
+from eve_proxy.signing.private_key import Ed25519Signer, P256Signer
 from eve_proxy.signing.seal import seal
 from eve_proxy.signing.verification import keys_from
 from tests.fakes.journal import draft
+from tests.fakes.keys import ed25519, p256
 from tests.fakes.ports import SECRET
 
 OTHER = b"another secret of the tests, as long"
@@ -142,10 +146,72 @@ def test_wrong_key() -> None:
     assert (report.exit, report.fault, report.line) == (Exit.UNTRUSTED, "untrusted-key", 1)
 
 
-def test_several_keys() -> None:
-    """A journal that changed its secret verifies with both."""
-    lines = journal(secret=OTHER)
-    assert walk(iter(lines), keys_from([SECRET, OTHER])).exit is Exit.WHOLE
+Record = tuple[str, ISigner, dict[str, Any]]
+OLD, NEW, THIRD = HmacSigner(SECRET), Ed25519Signer(ed25519()), P256Signer(p256())
+TRUSTED = [OLD, NEW, THIRD]
+ROTATES = {"key_id": NEW.key_id}
+
+
+def signed(*records: Record) -> list[bytes]:
+    """One log whose records have signers and details of their own."""
+    lines: list[bytes] = []
+    prev = GENESIS
+    for number, (kind, signer, details) in enumerate(records):
+        changes = {} if kind == "decision" else {"kind": kind, "verdict": None, "record": details}
+        certificate = seal(draft(number, **changes), LogLink(id="log_1", seq=number, prev=prev), signer)
+        prev = certificate.content_hash
+        lines.append(certificate.line + b"\n")
+    return lines
+
+
+ROTATED = [
+    ("session_open", OLD, {"previous_key_id": None}),
+    ("decision", OLD, {}),
+    ("key_rotation", OLD, ROTATES),
+    ("decision", NEW, {}),
+    ("key_rotation", NEW, {"key_id": THIRD.key_id}),
+    ("session_close", THIRD, {}),
+]
+
+
+def test_rotated_while_it_ran() -> None:
+    """A journal that changed from a secret to public keys verifies with all of them."""
+    assert walk(iter(signed(*ROTATED)), TRUSTED).exit is Exit.WHOLE
+
+
+def test_rotated_to_a_key_that_is_not_trusted() -> None:
+    """Who has only the first key learns at which line, and which key to ask for."""
+    report = walk(iter(signed(*ROTATED)), [OLD])
+    assert (report.exit, report.fault, report.line, report.records) == (Exit.UNTRUSTED, "untrusted-key", 4, 3)
+    assert NEW.key_id in report.detail
+
+
+def test_changed_between_sessions() -> None:
+    """A restart with another key is said in its session_open; a crash right after a rotation changes nothing."""
+    opened = ("session_open", NEW, {"previous_key_id": OLD.key_id})
+    for before in (ROTATED[:2], ROTATED[:3]):
+        assert walk(iter(signed(*before, opened, ("session_close", NEW, {}))), TRUSTED).exit is Exit.WHOLE
+    stayed = ("session_open", OLD, {"previous_key_id": None})
+    assert walk(iter(signed(*ROTATED[:3], stayed, ("session_close", OLD, {}))), TRUSTED).exit is Exit.WHOLE
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [*ROTATED[:2], ("decision", NEW, {})],
+        [*ROTATED[:3], ("decision", OLD, {})],
+        [*ROTATED[:3], ("decision", THIRD, {})],
+        [*ROTATED[:4], ("decision", OLD, {})],
+        [*ROTATED[:2], ("key_rotation", NEW, {"key_id": NEW.key_id})],
+        [*ROTATED[:2], ("session_open", NEW, {"previous_key_id": None})],
+        [*ROTATED[:2], ("session_open", NEW, {"previous_key_id": THIRD.key_id})],
+        [*ROTATED[:2], ("session_open", NEW, {})],
+    ],
+)
+def test_a_key_that_nothing_announces(records: list[Record]) -> None:
+    """A retired key cannot write the end of a log anew: that it is trusted for another part does not help it."""
+    report = walk(iter(signed(*records)), TRUSTED)
+    assert (report.exit, report.fault, report.line) == (Exit.TAMPERED, "key-changed", len(records))
 
 
 def test_damaged_predecessor_is_named() -> None:

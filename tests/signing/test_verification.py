@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections import OrderedDict
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from eve_proxy.signing import public_key
 from eve_proxy.signing.canonical import content_hash
 from eve_proxy.signing.hmac_key import HmacSigner
+from eve_proxy.signing.key_document import jwks
+from eve_proxy.signing.private_key import AsymmetricSigner, Ed25519Signer, P256Signer
 from eve_proxy.signing.seal import seal
 from eve_proxy.signing.verification import keys_from, secret_from_environment, verify_certificate
 from tests.fakes.journal import draft, link
+from tests.fakes.keys import ed25519, p256
 from tests.fakes.ports import SECRET
 from tests.signing.test_secret import DOCUMENTS, PEM
 
@@ -89,6 +94,57 @@ def test_algorithm_comes_from_the_key() -> None:
         # Even the right secret does not sign for another algorithm.
         fields["signature"] = "hmac-" + hmac.new(SECRET, fields["content_hash"].encode(), "sha256").hexdigest()
         assert verify_certificate(fields, SECRET) is (algorithm == "HMAC-SHA256")
+
+
+ASYMMETRIC = [Ed25519Signer(ed25519()), P256Signer(p256())]
+
+
+@pytest.mark.parametrize("signer", ASYMMETRIC, ids=["ed25519", "p256"])
+def test_public_keys_in_each_form(signer: AsymmetricSigner) -> None:
+    """Who has the PEM, the JWK or the JWKS can verify; who has another key, or a secret, cannot."""
+    fields = seal(draft(), link(), signer).to_dict()
+    pem, document = signer.pem(), jwks([signer])
+    for key in (pem, pem.decode(), document, json.dumps(signer.jwk()), [SECRET, pem], (b"x", document.decode())):
+        assert verify_certificate(fields, key)
+    for key in (SECRET, Ed25519Signer(ed25519(2)).pem(), P256Signer(p256(2)).pem(), []):
+        assert not verify_certificate(fields, key)
+
+
+@pytest.mark.parametrize("signer", ASYMMETRIC, ids=["ed25519", "p256"])
+@pytest.mark.parametrize(
+    "algorithm", ["HMAC-SHA256", "none", "", "Ed25519", "ECDSA-P256-SHA256", "EdDSA", "hmac-sha256"]
+)
+def test_public_keys_are_never_secrets(signer: AsymmetricSigner, algorithm: str) -> None:
+    """Who holds only what is published can sign nothing, not with its text as a secret, under whatever name."""
+    for document in (signer.pem(), signer.pem().strip(), jwks([signer]), jwks([signer]).strip()):
+        fields = seal(draft(), link(), signer).to_dict() | {"algorithm": algorithm}
+        fields["content_hash"] = content_hash(fields)
+        digest = hmac.new(document, fields["content_hash"].encode(), "sha256").hexdigest()
+        for signature in ("hmac-" + digest, "ed25519-" + digest, "ecdsa-p256-" + digest, "", "none", "none-"):
+            assert not verify_certificate(fields | {"signature": signature}, document)
+            assert not verify_certificate(fields | {"signature": signature}, [document, signer.pem(), SECRET])
+
+
+def test_key_of_another_type() -> None:
+    """A signature holds only under the algorithm of its own key's type, also for somebody with keys of each type."""
+    keys = [signer.pem() for signer in ASYMMETRIC] + [SECRET]
+    for signer, other in permutations([*ASYMMETRIC, HmacSigner(SECRET)], 2):
+        fields = seal(draft(), link(), signer).to_dict()
+        assert verify_certificate(fields, keys)
+        for changes in ({"algorithm": other.algorithm}, {"key_id": other.key_id}):
+            forged = fields | changes
+            forged["content_hash"] = content_hash(forged)
+            forged["signature"] = signer.sign(forged["content_hash"])
+            assert not verify_certificate(forged, keys)
+
+
+def test_two_keys_with_one_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where two different keys go by one id nothing verifies: it would be left to chance which one was meant."""
+    signer = ASYMMETRIC[0]
+    fields = seal(draft(), link(), signer).to_dict()
+    assert verify_certificate(fields, [signer.pem(), jwks([signer])])
+    monkeypatch.setattr(public_key, "key_id_of", lambda _: signer.key_id)
+    assert not verify_certificate(fields, [signer.pem(), P256Signer(p256()).pem()])
 
 
 RECURSIVE: dict[str, Any] = {}

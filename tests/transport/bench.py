@@ -15,6 +15,7 @@ from eve_proxy.model.decision import Mode, Permit, Ticket
 from eve_proxy.model.errors import Malformed
 from eve_proxy.transport.factory import ProxyFactory
 from eve_proxy.transport.limits import BufferAccount, Limits
+from eve_proxy.transport.relay_account import Ending, Side
 from eve_proxy.transport.tunnel_opening import TunnelOpening
 from eve_proxy.transport.tunnel_watch import WatchedOpening
 from eve_proxy.wire.events import END, RequestHead, ResponseHead
@@ -169,10 +170,17 @@ class OriginTransport(StringTransport):
 
 
 class HeardOutcome:
-    """Remembers what became of an exchange."""
+    """Remembers what became of an exchange.
+
+    :ivar ends: how it ended after it was answered: ending, side, bytes down, bytes up.
+    """
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
+        self.ends: list[tuple[str, str, int, int | None]] = []
+
+    def ended(self, ending: Ending, by: Side, *, to_downstream: int, to_upstream: int | None = None) -> None:
+        self.ends.append((ending.value, by.value, to_downstream, to_upstream))
 
     def answered(self, status: int) -> None:
         self.heard.append(status)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 
 from eve_proxy.model.errors import UpstreamFailed
-from eve_proxy.wire.events import Data, End, Informational, ResponseHead
+from eve_proxy.wire.events import END, Data, End, Informational, ResponseHead
 from eve_proxy.wire.machine import State
 from eve_proxy.wire.response_reader import ResponseReader
 from tests.integration.sidecar import head_of
@@ -76,6 +78,7 @@ def test_response_is_stamped_and_the_connection_goes_on() -> None:
     assert fields["x-mine"] == "1"
     assert bench.client.machine.state is State.IDLE
     assert bench.outcome.heard == [200]
+    assert bench.outcome.ends == [("complete", "upstream", 5, None)]
     assert bench.transport.producer is None
 
 
@@ -268,3 +271,50 @@ def test_early_hints_come_before_the_response_and_hold_nothing_up() -> None:
     assert response.startswith(b"HTTP/1.1 204 ")
     assert bench.transport.producer is None
     assert bench.client.machine.state is State.IDLE
+
+
+def test_what_became_of_it_is_told_once_and_last() -> None:
+    """The bytes that count are the content's, without framing; nothing is told before the client has it all."""
+    bench = begun()
+    upstream(bench, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"5;x=y\r\nhello\r\n")
+    assert bench.outcome.ends == []
+    play(bench.dialler.receivers[-1], [Data(data=b" world"), END])
+    assert bench.written.endswith(b"0\r\n\r\n")
+    assert bench.outcome.ends == [("complete", "upstream", 11, None)]
+
+
+def test_a_response_that_broke_off_was_not_complete() -> None:
+    """The outcome says who broke it off, and how much had come by then."""
+    bench = begun()
+    upstream(bench, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", b"hello")
+    bench.dialler.receivers[-1].responseFailed(UpstreamFailed("reset"), started=True)
+    assert bench.outcome.ends == [("failed", "upstream", 5, None)]
+    bench = begun()
+    upstream(bench, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", b"he")
+    bench.client.connectionLost()
+    assert bench.outcome.ends == [("abandoned", "downstream", 2, None)]
+
+
+def test_before_there_is_an_answer_the_end_is_the_failure_itself() -> None:
+    """A 502 and a client that left early are told as such, and not a second time."""
+    bench = begun()
+    bench.dialler.receivers[-1].responseFailed(UpstreamFailed("refused"), started=False)
+    assert (bench.outcome.heard, bench.outcome.ends) == (["refused"], [])
+    bench = begun()
+    bench.client.connectionLost()
+    assert (len(bench.outcome.heard), bench.outcome.ends) == (1, [])
+
+
+def test_a_websocket_is_counted_from_its_first_frame() -> None:
+    """The 101 is ours and does not count; what came with it does."""
+    bench = begun(UPGRADE)
+    end = UpstreamEnd()
+    reader = ResponseReader("GET", websocket=True)
+    switch = SWITCH % b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    (head,) = reader.feed(switch + b"frames")
+    bench.dialler.receivers[-1].upgraded(head, end, reader.take_rest())
+    assert bench.written.endswith(b"\r\n\r\nframes")
+    assert bench.outcome.ends == []
+    for transport in (bench.transport, end):
+        transport.protocol.connectionLost(Failure(ConnectionDone()))
+    assert bench.outcome.ends == [("closed", "downstream", 6, 0)]

@@ -16,9 +16,10 @@ from tests.transport.bench import ClientTransport, HeardOutcome, permit_of
 class Client:
     def __init__(self) -> None:
         self.heard: list[Any] = []
+        self.transport = ClientTransport()
 
-    def relay(self, event: Event, upstream: Any, *, to_downstream: bytes) -> None:
-        self.heard.append((event, upstream, to_downstream))
+    def relay(self, event: Event, upstream: Any, outcome: Any) -> None:
+        self.heard.append((event, upstream, outcome, self.transport.value()))
 
     def upstream_failed(self, answer: bytes | None) -> None:
         self.heard.append(("failed", answer))
@@ -51,7 +52,7 @@ def test_connected() -> None:
     dialler = Dialler()
     client, outcome, _ = begun(dialler)
     dialler.result.callback("upstream")
-    assert client.heard == [(Event.TUNNEL_OPENED, "upstream", b"200")]
+    assert client.heard == [(Event.TUNNEL_OPENED, "upstream", outcome, b"200")]
     assert outcome.heard == [200]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 
 from eve_proxy.transport.tunnel_watch import ENDED, SERVER_ENDED, SERVER_SPOKE, SILENT, WatchedOpening
 from eve_proxy.wire.client_hello import ClientHello, NotTls
@@ -74,6 +76,10 @@ def test_what_was_held_goes_first() -> None:
     watch.opening.sever(b"")
     assert watch.sent == HELLO + b"more"
     assert watch.origin.events == []
+    assert watch.bench.outcome.ends == []
+    for transport in (watch.bench.transport, watch.origin):
+        transport.protocol.connectionLost(Failure(ConnectionDone()))  # type: ignore[attr-defined]
+    assert watch.bench.outcome.ends == [("closed", "downstream", len(b"ServerHello"), len(HELLO + b"more"))]
 
 
 def test_bytes_sent_with_the_connect_are_looked_at_too() -> None:
@@ -122,6 +128,7 @@ def test_severed() -> None:
     assert watch.sent == b""
     watch.bench.receive(HELLO)
     assert len(watch.seen) == 1
+    assert watch.bench.outcome.ends == [("severed", "proxy", 0, 0)]
 
 
 def test_nothing_ends_before_the_site_has_spoken() -> None:
@@ -181,6 +188,7 @@ def test_a_tunnel_that_is_not_used(before: bool) -> None:
         watch.bench.client.readConnectionLost()
     assert watch.seen == [None]
     assert watch.bench.outcome.heard == [200]
+    assert watch.bench.outcome.ends == [("abandoned", "downstream", 0, 0)]
     assert watch.origin.events == ["abort"]
     assert watch.bench.transport.events == ["close"]
     assert watch.state is State.SEVERING
@@ -215,6 +223,7 @@ def test_a_client_that_goes_away_while_its_refusal_is_written_down() -> None:
     assert watch.origin.events == ["abort"]
     assert len(watch.seen) == 1
     assert watch.bench.outcome.heard == []
+    assert watch.bench.outcome.ends == [("abandoned", "downstream", 0, 0)]
 
 
 def test_a_client_that_goes_away_before_there_is_a_tunnel() -> None:
