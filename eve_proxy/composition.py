@@ -28,6 +28,7 @@ from eve_proxy.governance.deadline import race
 from eve_proxy.governance.decision_service import DecisionService
 from eve_proxy.governance.hosted import HostedGovernor
 from eve_proxy.governance.redaction import Redactor
+from eve_proxy.governance.witness import Witnesses
 from eve_proxy.interfaces import IAuditSink, IClock, IEntropy, IGovernor, IPreFilter, IResolver, JudgeAddress, Stage
 from eve_proxy.model.authority import Authority
 from eve_proxy.model.certificate import LogLink
@@ -121,7 +122,7 @@ def compose(
         config,
         reactor=reactor,
         clock=clock,
-        chain_head=lambda: journal.head,
+        chain_head=lambda: journal.durable_head,
         own_ports=own_ports,
         resolver=resolver,
         account=account,
@@ -244,6 +245,7 @@ def build_governor(
         redactor=Redactor(secrets.token_bytes(32), config.governance_redact_headers, config.governance_redact_query),
         clock=clock,
         chain_head=chain_head,
+        witnesses=Witnesses(config.governance_keys),
         credential=credential,
         path=address.path,
         allow_modify=config.allow_modify,

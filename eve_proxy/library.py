@@ -27,6 +27,7 @@ from eve_proxy.governance.breaker import Breaker
 from eve_proxy.governance.credential import AuthStyle, Credential
 from eve_proxy.governance.decision_service import DecisionService
 from eve_proxy.governance.redaction import Redactor
+from eve_proxy.governance.witness import Witnesses
 from eve_proxy.interfaces import IClock, IGovernor
 from eve_proxy.model.errors import ConfigurationError, JournalUnavailable, SigningFailed
 from eve_proxy.pdp.embedded import EmbeddedGovernor
@@ -158,7 +159,8 @@ def _governor(
         policy_set=config.policy_set,
         redactor=Redactor(secrets.token_bytes(32), config.governance_redact_headers, config.governance_redact_query),
         clock=clock,
-        chain_head=lambda: journal.head,
+        chain_head=lambda: journal.durable_head,
+        witnesses=Witnesses(config.governance_keys),
         credential=None
         if token is None
         else Credential.of(AuthStyle(config.governance_auth), token.reveal().decode("ascii")),

@@ -83,9 +83,9 @@ class BlockingGovernor:
                 question = service.question(exchange)
                 end = self._breaker.unreachable
                 left = until - service.clock.monotonic()
-                answer = self._transport.call(service.path, self._headers, question, left)
+                answer = self._transport.call(service.path, self._headers, question.body, left)
                 end = self._breaker.upset
-                verdict = service.verdict(exchange, answer)
+                verdict = service.verdict(question, answer)
                 end = self._breaker.answered
                 return verdict
             except GovernorMisbehaved:

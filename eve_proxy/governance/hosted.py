@@ -80,12 +80,12 @@ class HostedGovernor:
             end, size = breaker.abandoned, 0
             try:
                 question = service.question(exchange)
-                self._account.take(len(question))
-                size = len(question)
+                self._account.take(len(question.body))
+                size = len(question.body)
                 end = breaker.unreachable
-                answer = await self._transport.call(service.path, self._headers, question)
+                answer = await self._transport.call(service.path, self._headers, question.body)
                 end = breaker.upset
-                verdict = service.verdict(exchange, answer)
+                verdict = service.verdict(question, answer)
                 end = breaker.answered
                 self._credential_refused, self._retry_at = False, None
                 return verdict
