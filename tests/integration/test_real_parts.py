@@ -42,7 +42,12 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
 
 @pytest.fixture(scope="module")
 def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
-    with Sidecar(tmp_path_factory.mktemp("sidecar"), EVE_PROXY_ALLOWED_NETWORKS="127.0.0.0/8,::1/128") as running:
+    settings = {
+        "EVE_PROXY_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+        # Judging 9 MiB takes a second of processor time: on a busy machine more than the default deadline.
+        "EVE_PROXY_ENFORCE_TIMEOUT": "20",
+    }
+    with Sidecar(tmp_path_factory.mktemp("sidecar"), **settings) as running:
         yield running
 
 
