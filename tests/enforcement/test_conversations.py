@@ -403,6 +403,15 @@ class Conversations(RuleBasedStateMachine):
                 self.respond(pick, "switch" if websocket else "whole", 10_000)
 
     @precondition(lambda self: len(self.lines) < 6)
+    @rule(what=st.sampled_from(("begun", "early", "garbage")))
+    def request(self, what: str) -> None:
+        """A GET whose answer begins, unless others wait for theirs before it."""
+        self.connect("get", 10_000)
+        self.all_goes_well(7, 3)
+        if self.receivers:
+            self.respond(len(self.receivers) - 1, what, 10_000)
+
+    @precondition(lambda self: len(self.lines) < 6)
     @rule(said=st.sampled_from(("hello", "fronting", "get", "nothing")))
     def tunnel(self, said: str) -> None:
         """A CONNECT that comes to its 200, unless others wait for their answers before it, and what is said in it."""
