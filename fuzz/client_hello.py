@@ -16,6 +16,7 @@ from eve_proxy.model.authority import parse_host
 from eve_proxy.wire.client_hello import MOST_RECORDS, ClientHello, ClientHelloReader, NotTls, Seen
 from fuzz.choices import Choices
 from fuzz.corpora import files
+from tests.fakes.client_hello import client_hello, message, records, server_name, vector
 
 LONGEST: Final = 2048
 DICTIONARY: Final = (
@@ -28,8 +29,20 @@ _FRAGMENTS: Final = 24
 
 
 def seeds() -> Iterator[bytes]:
-    """The hellos of real clients."""
+    """The hellos of real clients, and small ones with what chance rarely makes: faults inside of three lengths."""
     yield from files("hellos/*.bin")
+    name = server_name(b"api.example.com")
+    yield client_hello()
+    yield client_hello(None)
+    yield client_hello(ech=True)
+    yield client_hello(extensions=server_name(b"api.example.com", b"other.example"))
+    yield client_hello(extensions=server_name(b"api.example.com", kind=1))
+    yield client_hello(extensions=name + name)
+    yield client_hello(extensions=name[:2] + vector(2, name[4:] + b"\0"))
+    yield client_hello(extensions=name, after=b"\0")
+    for host in (b"API.example.com", b"api.example.com.", b"127.0.0.1", b"api\0.example.com", b"\xe4.example", b""):
+        yield client_hello(extensions=server_name(host))
+    yield records(message(), 7)
 
 
 def examine(data: bytes) -> None:
