@@ -56,6 +56,8 @@ _EXCHANGE: Final = Exchange(
     coverage=Coverage.FULL,
 )
 _DEEPEST: Final = 32
+# Of what must not reach a terminal: C0, DEL, C1, what turns or breaks lines, half characters.
+_UNPRINTABLE: Final = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x202E, 0x2067, 0xD800, 0xDFFF)))
 
 
 def seeds() -> Iterator[bytes]:
@@ -135,6 +137,9 @@ def _check(verdict: Verdict, said: Any, allow_modify: bool) -> None:
         else:
             assert verdict.outcome is Outcome.BLOCK
             assert not verdict.obligations
+    # These reach logs and the client's answer too.
+    bounds = ((verdict.reason, 200), (verdict.pillar, 32), (verdict.vector, 32), (verdict.decision_ref, 128))
+    assert all(text is None or (len(text) <= most and _UNPRINTABLE.isdisjoint(text)) for text, most in bounds)
     _certify(verdict)
 
 

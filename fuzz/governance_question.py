@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from eve_proxy.governance.codec import encode
-from eve_proxy.governance.redaction import ALWAYS_HEADERS, DEFAULT_QUERY, Redactor
+from eve_proxy.governance.redaction import Redactor
 from eve_proxy.model.body import Body
 from eve_proxy.model.certificate import GENESIS, LogLink
 from eve_proxy.model.exchange import Coverage, Exchange, Route
@@ -32,6 +32,9 @@ DICTIONARY: Final = (
 )
 
 _REDACTOR: Final = Redactor(b"0123456789abcdef")
+# governance-api.md, "Request"; said once more, so that a name that gets lost is missed.
+_SECRET_FIELDS: Final = ("authorization", "proxy-authorization", "cookie", "x-api-key")
+_SECRET_PARAMETERS: Final = ("key", "api_key", "token", "access_token", "sig", "signature", "x-amz-signature")
 _STAND_IN: Final = re.compile(r"hmac-[0-9a-f]{64}")
 _TIME: Final = "2026-04-16T14:22:03.847Z"
 
@@ -108,9 +111,9 @@ def _check_path(path: str | None, exchange: Exchange) -> None:
     credentials = False
     for separator in "&;":
         for name, _value in parse_qsl(query, keep_blank_values=True, separator=separator, encoding="latin-1"):
-            credentials = credentials or name.strip().lower() in DEFAULT_QUERY
+            credentials = credentials or name.strip().lower() in _SECRET_PARAMETERS
         for name, value in parse_qsl(asked, keep_blank_values=False, separator=separator, encoding="latin-1"):
-            if name.strip().lower() in DEFAULT_QUERY:
+            if name.strip().lower() in _SECRET_PARAMETERS:
                 assert _STAND_IN.match(value), "a credential in the query is sent"
     if not credentials:
         assert path == target, "a target without credentials is changed"
@@ -122,7 +125,7 @@ def _check_fields(said: list[list[str]], exchange: Exchange) -> None:
     stand_ins: dict[str, bytes] = {}
     for (name, value), (asked_name, asked) in zip(fields, said, strict=True):
         assert asked_name == name.decode()
-        if asked_name in ALWAYS_HEADERS:
+        if asked_name in _SECRET_FIELDS:
             assert _STAND_IN.fullmatch(asked), "a credential in a field is sent"
             assert stand_ins.setdefault(asked, value) == value, "two credentials with one stand-in"
         else:
