@@ -192,7 +192,7 @@ def _cut(data: bytes, method: str, websocket: bool) -> None:
     at = zlib.crc32(data) % (len(data) + 1)
     # Line by line, and between the two bytes of each line's end.
     ways = [[data[:at], data[at:]], re.split(rb"(?<=\n)", data), re.split(rb"(?<=\r)", data)]
-    if len(data) <= 256:
+    if len(data) <= 64 or (len(data) <= 1024 and at % 8 == 0):  # thorough, but slow
         ways.append([data[place : place + 1] for place in range(len(data))])
     for pieces in ways:
         cut = _events(pieces, method, websocket)

@@ -25,8 +25,8 @@ DICTIONARY: Final = (
 
 _KEYS: Final = keys_from(SECRET)
 _POOL: Final = (*LINES, *FOREIGN, LOOSE)
-_OF_THE_TEXT: Final = frozenset(("edited", "respaced", "duplicate-keys", "untrusted-key"))
-_OF_THE_ORDER: Final = frozenset(("dropped", "swapped", "duplicated", "inserted"))
+_OF_THE_TEXT: Final = ("edited", "respaced", "duplicate-keys", "untrusted-key")
+_MISSING: Final = ("swapped", "dropped")
 
 
 def seeds() -> Iterator[bytes]:
@@ -61,20 +61,26 @@ def examine(data: bytes) -> None:
         assert (report.exit, report.fault) == (Exit.UNPROVEN, "truncated"), "a torn last line"
         return
     assert report.exit in (Exit.TAMPERED, Exit.UNTRUSTED), "a faulty line is not reported"
-    assert report.fault in (_OF_THE_ORDER if line in LINES else _OF_THE_TEXT), f"named {report.fault}"
+    names = _names(line, written) if line in LINES else _OF_THE_TEXT
+    assert report.fault in names, f"named {report.fault}, not one of {names}"
     if report.exit is Exit.UNTRUSTED:
         named = json.loads(line)
         assert (named["key_id"], named["algorithm"]) != (_KEYS[0].key_id, "HMAC-SHA256"), "the key is the trusted one"
     # A line that is missing is never called swapped, and the reverse.
-    if report.fault in ("swapped", "dropped"):
-        log = json.loads(line)["log"]
-        expected = len(written)
-        assert log["seq"] > expected
-        if _comes_later(rest, log["id"], expected):
+    if report.fault in _MISSING:
+        if _comes_later(rest, json.loads(line)["log"]["id"], len(written)):
             assert report.fault == "swapped"
         elif report.fault == "swapped":
             # Only named so: a record that says it is the missing one comes later, whoever made it.
-            assert b'"seq":%d' % expected in rest.partition(b"\n")[2]
+            assert b'"seq":%d' % len(written) in rest.partition(b"\n")[2]
+
+
+def _names(line: bytes, written: list[bytes]) -> tuple[str, ...]:
+    """What a genuine line may be called that stands where another one belongs."""
+    log = json.loads(line)["log"]
+    if log is None or (written and log["id"] != json.loads(written[0])["log"]["id"]) or log["seq"] == len(written):
+        return ("inserted",)
+    return _MISSING if log["seq"] > len(written) else ("duplicated",)
 
 
 def _genuine(raw: bytes) -> tuple[list[bytes], bytes]:
