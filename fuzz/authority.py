@@ -71,10 +71,10 @@ def examine(data: bytes) -> None:
         except InvalidAuthority:
             _refused(text)
         else:
-            _accepted(text, authority, default)
+            _accepted(text, authority)
 
 
-def _accepted(text: str, authority: Authority, default: int | None) -> None:
+def _accepted(text: str, authority: Authority) -> None:
     host = authority.host
     assert 1 <= authority.port <= 65535
     # The canonical form is a fixed point, in each of the places where it is written.
@@ -83,8 +83,6 @@ def _accepted(text: str, authority: Authority, default: int | None) -> None:
     assert parse_authority(authority.host_header("http"), 80) == authority
     assert parse_authority(authority.host_header("https"), 443) == authority
     assert parse_host(authority.bracketed) == (host, authority.address)
-    if default is not None:
-        assert parse_authority(text, None if ":" in text.rpartition("]")[2].rstrip(":") else default) == authority
     _agrees_with_ipaddress(authority)
     name = _name(text)
     if name is None:
@@ -102,6 +100,7 @@ def _accepted(text: str, authority: Authority, default: int | None) -> None:
 
 
 def _refused(text: str) -> None:
+    """Only what somebody could read in another way may be refused: a plain name and a plain port are not."""
     name = _name(text)
     if name is None or not name.isascii() or "%" in name or "@" in text:
         return
