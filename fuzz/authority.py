@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+import unicodedata
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
@@ -31,8 +32,12 @@ DICTIONARY: Final = (
 _HOST: Final = re.compile(r"(?!.*\.\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _DOTS: Final = (".", "\u3002", "\uff0e", "\uff61", "%2e", "%2E", "%e3%80%82")
 
-# UTS 46 section 7: what IDNA 2003 maps away, IDNA 2008 keeps. What we judge is what we resolve and send.
-_DEVIATIONS: Final = frozenset("\u00df\u1e9e\u03c2\u200c\u200d")
+# Where IDNA 2003 and UTS 46 part on purpose, whatever the release of Unicode. What we judge is what we resolve and send.
+_DEVIATIONS: Final = frozenset(
+    "\u00df\u1e9e\u03c2\u200c\u200d"  # the deviations of UTS 46 section 7
+    "\u115f\u1160\u3164\uffa0\u17b4\u17b5"  # fillers: letters then, ignored now
+    "\U0002f868\U0002f874\U0002f91f\U0002f95f\U0002f9bf"  # Unicode's NormalizationCorrections
+)
 
 
 def seeds() -> Iterator[bytes]:
@@ -140,13 +145,21 @@ def _agrees_with_ipaddress(authority: Authority) -> None:
 
 def _agrees_with_idna(name: str, authority: Authority) -> None:
     """Where both know the name: IDNA 2003, which is ours, and IDNA 2008 with the mapping of UTS 46."""
-    if name.isascii() or "%" in name or authority.address is not None or not _DEVIATIONS.isdisjoint(name):
+    if name.isascii() or "%" in name or authority.address is not None:
+        return
+    if not _DEVIATIONS.isdisjoint(name) or _younger_than_idna_2003(name):
         return
     try:
         theirs = idna.encode(name, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
         return
     assert authority.host == theirs.lower().removesuffix("."), "another name than IDNA's"
+
+
+def _younger_than_idna_2003(name: str) -> bool:
+    """A character, or what it is mapped to, has no meaning in Unicode 3.2, which IDNA 2003 is made of (RFC 3454)."""
+    meant = (other for each in name for other in each + each.lower() + unicodedata.normalize("NFKC", each))
+    return any(unicodedata.ucd_3_2_0.category(each) == "Cn" for each in meant)
 
 
 def _name(text: str) -> str | None:
