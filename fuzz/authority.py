@@ -32,7 +32,7 @@ DICTIONARY: Final = (
 _HOST: Final = re.compile(r"(?!.*\.\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _DOTS: Final = (".", "\u3002", "\uff0e", "\uff61", "%2e", "%2E", "%e3%80%82")
 
-# Where IDNA 2003 and UTS 46 part on purpose, whatever the release of Unicode. What we judge is what we resolve and send.
+# Where IDNA 2003 and UTS 46 part, whatever the release of Unicode. What we judge is what we resolve and send.
 _DEVIATIONS: Final = frozenset(
     "\u00df\u1e9e\u03c2\u200c\u200d"  # the deviations of UTS 46 section 7
     "\u115f\u1160\u3164\uffa0\u17b4\u17b5"  # fillers: letters then, ignored now
