@@ -67,7 +67,8 @@ def plain(value: Any, depth: int = 0) -> Any:
         if len(value) > _WIDEST:
             raise NotCanonical("an array is too long")
         return [plain(member, depth + 1) for member in value]
-    if isinstance(value, dict):
+    # Its real type: ``isinstance`` asks the value, which may say what it likes, or raise.
+    if issubclass(kind, dict):
         return _plain_object(value, depth)
     raise NotCanonical("a value that is not JSON")
 

@@ -44,7 +44,7 @@ def arrange(value: Any) -> dict[str, Any]:
     :param value: anything at all; only a dict can succeed.
     :raises Unacceptable: a field is missing, unknown or of the wrong type.
     """
-    if not isinstance(value, dict) or dict.__len__(value) != len(FIELDS):
+    if not issubclass(type(value), dict) or dict.__len__(value) != len(FIELDS):
         raise Unacceptable(EDITED, "not a certificate: its fields are not those of " + SCHEMA)
     try:
         fields = plain(value)

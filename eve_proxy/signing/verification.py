@@ -86,13 +86,17 @@ def keys_from(material: Any, environ: Mapping[str, str] | None = None) -> tuple[
     """The keys in what a caller gave, or in the environment. What is not a key gives none: then nothing verifies."""
     if material is None:
         material = secret_from_environment(os.environ if environ is None else environ)
-    if isinstance(material, str | bytes):
-        material = (material,)
-    if not isinstance(material, list | tuple):
-        return ()
+    kind = type(material)
+    if issubclass(kind, list):
+        members = list.__iter__(material)
+    elif issubclass(kind, tuple):
+        members = tuple.__iter__(material)
+    else:
+        members = iter((material,))
     keys: list[Key] = []
-    for text in material:
-        if isinstance(text, str | bytes):
+    for member in members:
+        text = _plain_text(member)
+        if text is not None:
             try:
                 keys.extend(trusted_keys(secret_bytes(text) if isinstance(text, str) else text))
             except (NotASecret, NotAPublicKey):
@@ -122,11 +126,23 @@ def secret_from_environment(environ: Mapping[str, str]) -> bytes | None:
 
 
 def _fields(cert: Any) -> dict[str, Any]:
-    if isinstance(cert, str):
+    text = _plain_text(cert)
+    if text is None:
+        return arrange(cert)
+    if isinstance(text, str):
         try:
-            cert = str.encode(cert, "utf-8")
+            text = text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise Unacceptable(EDITED, "not Unicode") from error
-    if isinstance(cert, bytes):
-        return read_header(cert)
-    return arrange(cert)
+    return read_header(text)
+
+
+def _plain_text(value: Any) -> str | bytes | None:
+    """``value`` as exactly str or bytes, None when it is neither.
+
+    No method of the value itself is called, nor is it asked for its type (``isinstance`` does): it could raise.
+    """
+    kind = type(value)
+    if issubclass(kind, str):
+        return str.__str__(value)
+    return bytes.__add__(b"", value) if issubclass(kind, bytes) else None

@@ -92,7 +92,8 @@ class ChunkedDecoder:
     def _size_line(self, data: bytes, at: int) -> int | None:
         end = data.find(CRLF, at, at + _LINE_LIMIT + 2)
         if end < 0:
-            if len(data) - at > _LINE_LIMIT:
+            # A CR at the end may be half of the line's end.
+            if len(data) - at > _LINE_LIMIT + data.endswith(b"\r"):
                 raise Malformed("chunk-line-too-long", f"a chunk size line is longer than {_LINE_LIMIT} bytes")
             if b"\n" in data[at:]:
                 raise Malformed("chunk-bare-lf", "a chunk size line ends with LF alone")
@@ -121,10 +122,17 @@ class ChunkedDecoder:
             raise Malformed("trailers", "trailers on a request are not accepted")
         end = data.find(BLANK_LINE, at, at + _TRAILERS_LIMIT + 4)
         if end < 0:
-            if len(data) - at > _TRAILERS_LIMIT:
+            if len(data) - at > _TRAILERS_LIMIT + 3:  # all but the last byte of their end may be here
                 raise Malformed("trailers-too-large", f"more than {_TRAILERS_LIMIT} bytes of trailers")
+            # To a peer that ends lines with a bare LF its message is complete: it would wait, and we would too.
+            if data.count(b"\n", at) != data.count(CRLF, at):
+                raise Malformed("bare-lf", "a trailer ends with LF alone")
             return None
-        self._end = End(Headers(fields=tuple(read_fields(data[at : end + 2], TRAILERS)[0])))
+        rows, values = read_fields(data[at : end + 2], TRAILERS)
+        # Others are dropped; these could only be there to be taken for a head's (RFC 9110 section 6.5.1).
+        if b"content-length" in values or b"transfer-encoding" in values:
+            raise Malformed("trailer-framing", "a trailer that frames a message")
+        self._end = End(Headers(fields=tuple(rows)))
         self._expect = _Expect.NOTHING
         return end + 4
 

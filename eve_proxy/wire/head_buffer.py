@@ -56,7 +56,8 @@ class HeadBuffer:
             known = 0
         if not pending:
             return None
-        if pending[0] != _CR or len(pending) > 1:
+        # A CR may be half of an empty line, where one is still allowed.
+        if pending[0] != _CR or len(pending) > 1 or not self._blank_lines_left:
             _check_first_byte(pending[0])
         end = pending.find(BLANK_LINE, max(0, known - 3))
         if end < 0:
@@ -89,7 +90,8 @@ def _check_incomplete(pending: bytearray, known: int) -> None:
     # A peer that ends lines with a bare LF would otherwise wait until the head timeout.
     if pending.count(b"\n", known) != pending.count(CRLF, known):
         raise Malformed("bare-lf", "a line ends with LF alone")
-    if len(pending) > LINE_LIMIT and pending.find(CRLF, 0, LINE_LIMIT + 2) < 0:
+    # A CR at the end may be half of the line's end.
+    if len(pending) > LINE_LIMIT + pending.endswith(b"\r") and pending.find(CRLF, 0, LINE_LIMIT + 2) < 0:
         raise _line_too_long()
     if len(pending) > HEAD_LIMIT:
         raise _head_too_large()

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from itertools import permutations
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import example, given
@@ -183,6 +184,52 @@ RECURSIVE["a"] = RECURSIVE
 def test_never_raises_and_says_false(cert: Any) -> None:
     """Whatever is handed in, the answer is False and not an exception."""
     assert verify_certificate(cert, SECRET) is False
+
+
+def refuses(*_: Any) -> Any:
+    raise RuntimeError
+
+
+class Text(str):
+    """A str all the same, and so for the other two."""
+
+    encode = __len__ = __eq__ = __str__ = refuses
+    __hash__ = str.__hash__
+
+
+class Octets(bytes):
+    __len__ = __bool__ = __eq__ = strip = refuses
+    __hash__ = bytes.__hash__
+
+
+class Keys(list[bytes]):
+    __len__ = __iter__ = refuses
+
+
+class Silent:
+    __class__ = property(refuses)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("claimed", [dict, str, bytes, list, tuple])
+def test_test_doubles_are_no_certificates_and_no_keys(claimed: type) -> None:
+    """What only says that it is a dict, a text or a list makes nothing verify, and nothing raise."""
+    double = mock.Mock(spec=claimed)
+    assert isinstance(double, claimed)
+    for odd in (double, Silent()):
+        assert verify_certificate(odd, SECRET) is False
+        assert verify_certificate(fresh() | {"record": odd}, SECRET) is False
+        assert verify_certificate(fresh(), odd) is False
+        assert verify_certificate(fresh(), [odd]) is False
+        assert verify_certificate(fresh(), [odd, SECRET]) is True
+
+
+def test_subclasses_are_read_as_what_they_are() -> None:
+    """A text, bytes or a list of a class of its own serve as the plain ones do, whatever the class overrides."""
+    line = CERTIFICATE.line
+    assert verify_certificate(Octets(line), Octets(SECRET)) is True
+    assert verify_certificate(Text(line.decode()), Text(SECRET.decode())) is True
+    assert verify_certificate(fresh(), Keys([SECRET])) is True
+    assert verify_certificate(fresh(), Keys()) is False
 
 
 ANYTHING = st.recursive(

@@ -57,6 +57,34 @@ def test_split_anywhere(chunks: list[bytes], cuts: list[int], upper: bool) -> No
     assert (body, rest) == (b"".join(chunks), b"")
 
 
+def test_bounds_are_the_same_however_the_bytes_are_cut() -> None:
+    """What just fits is accepted when the network cuts between CR and LF as well."""
+    size = b"1;".ljust(1024, b"a")
+    assert decode(size + b"\r", b"\nx\r\n0\r\n\r\n")[0] == b"x"
+    assert fault(size + b"a\r", b"\nx\r\n") == "chunk-line-too-long"
+    trailers = b"A: ".ljust(16 * 1024, b"b")
+    for cut in range(4):
+        end = b"\r\n\r\n"
+        assert decode(b"0\r\n" + trailers + end[:cut], end[cut:], trailers=True)[1] is not None
+        assert fault(b"0\r\n" + trailers + b"b" + end[:cut], end[cut:], trailers=True) == "trailers-too-large"
+
+
+def test_trailers_that_end_with_a_bare_lf_are_refused_at_once() -> None:
+    """A peer that takes its message for complete is not waited for until a timeout."""
+    assert fault(b"0\r\nA: b\n\n", trailers=True) == "bare-lf"
+    assert fault(b"0\r\nA: b\r\n\n", trailers=True) == "bare-lf"
+    assert fault(b"0\r\n\n", trailers=True) == "bare-lf"
+    assert decode(b"0\r\nA: b\r", b"\n\r", b"\n", trailers=True)[1] is not None
+
+
+@pytest.mark.parametrize(
+    "field", [b"Content-Length: 3", b"transfer-encoding: chunked", b"Transfer-Encoding: gzip, chunked"]
+)
+def test_trailers_that_frame_a_message_are_refused(field: bytes) -> None:
+    """What a looser reader could take for a head's framing is not dropped in silence."""
+    assert fault(b"0\r\nA: b\r\n" + field + b"\r\n\r\n", trailers=True) == "trailer-framing"
+
+
 def test_body_bytes_are_given_on_at_once() -> None:
     """A chunk that is still arriving is not held back: an event stream flows."""
     decoder = ChunkedDecoder(trailers=False)
@@ -112,7 +140,7 @@ def test_trailers_of_requests_are_refused() -> None:
 
 def test_trailers_of_responses() -> None:
     """They are given on, but for those that would change how the message is understood."""
-    raw = b"0\r\nChecksum: abc\r\nContent-Length: 5\r\nX-EVE-Verdict: ALLOW\r\nSet-Cookie: a\r\n\r\nrest"
+    raw = b"0\r\nChecksum: abc\r\nContent-Type: a\r\nX-EVE-Verdict: ALLOW\r\nSet-Cookie: a\r\n\r\nrest"
     for pieces in (
         (raw,),
         (raw[:10], raw[10:]),

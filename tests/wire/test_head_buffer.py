@@ -56,7 +56,7 @@ def test_too_many_blank_lines() -> None:
     """An endless row of empty lines is not waited for."""
     assert fault(HeadBuffer(2), b"\r\n\r\n\r\n") == ("not-http", 400)
     assert fault(HeadBuffer(), b"\r\n") == ("not-http", 400)
-    assert fault(HeadBuffer(2), b"\r\n", b"\r\n", b"\r", b"\n") == ("not-http", 400)
+    assert fault(HeadBuffer(2), b"\r\n", b"\r\n", b"\r") == ("not-http", 400)
 
 
 def test_tls_on_a_plain_port_is_said_at_once() -> None:
@@ -82,6 +82,14 @@ def test_first_line_bound(end: bytes) -> None:
     assert fault(HeadBuffer(), b"G", line(LINE_LIMIT) + end) == ("line-too-long", 414)
 
 
+def test_first_line_bound_is_the_same_however_the_bytes_are_cut() -> None:
+    """The longest request line is read when the network cuts between its CR and LF as well."""
+    buffer = HeadBuffer()
+    assert buffer.take(line(LINE_LIMIT) + b"\r") is None
+    assert buffer.take(b"\n\r\n") is not None
+    assert fault(HeadBuffer(), line(LINE_LIMIT + 1) + b"\r") == ("line-too-long", 414)
+
+
 @pytest.mark.parametrize("end", [b"\r\n\r\n", b""])
 def test_head_bound(end: bytes) -> None:
     """A head of 64 KiB is read, one byte more is 431, whether or not its end is there."""
@@ -92,6 +100,13 @@ def test_head_bound(end: bytes) -> None:
     too_big = start.ljust(HEAD_LIMIT + 1 - len(end), b"b") + end
     assert fault(HeadBuffer(), too_big) == ("head-too-large", 431)
     assert fault(HeadBuffer(), too_big[:100], too_big[100:]) == ("head-too-large", 431)
+
+
+def test_half_a_blank_line_is_waited_for_only_where_one_is_allowed() -> None:
+    """An upstream that begins with CR is told off at once, not after a timeout."""
+    assert fault(HeadBuffer(), b"\r") == ("not-http", 400)
+    assert HeadBuffer(1).take(b"\r") is None
+    assert fault(HeadBuffer(1), b"\r\n", b"\r") == ("not-http", 400)
 
 
 def test_each_head_may_have_its_blank_lines() -> None:
