@@ -16,6 +16,7 @@ from eve_proxy.governance.codec import encode
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.model.body import Body
 from eve_proxy.model.certificate import GENESIS, LogLink
+from eve_proxy.model.digest import request_digest
 from eve_proxy.model.exchange import Coverage, Exchange, Route
 from eve_proxy.model.text import readable
 from eve_proxy.pdp.question import parse_question, question_of
@@ -73,7 +74,9 @@ def examine(data: bytes) -> None:
         body=body,
     )
     log = LogLink(id="log_a", seq=1, prev=GENESIS) if len(data) % 2 else None
-    asked = encode(exchange, timestamp=_TIME, policy_set="egress_v1", redactor=_REDACTOR, log=log)
+    asked = encode(
+        exchange, digest=request_digest(exchange), timestamp=_TIME, policy_set="egress_v1", redactor=_REDACTOR, log=log
+    )
     question = strict_json.read(asked)
     assert question["request_id"] == exchange.id
     assert question["context"] == {"coverage": exchange.coverage.value, "log": None if log is None else log.to_dict()}

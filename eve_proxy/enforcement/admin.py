@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eve_proxy.enforcement import answers
+from eve_proxy.enforcement.certificates import PATH, Certificates
 from eve_proxy.signing.key_document import jwks
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.wire.events import Form, RequestHead
@@ -34,19 +35,22 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admin:
-    """Health and public keys, and for everything else what this is. Strangers get to the former only.
+    """Health and public keys for anyone; certificates, and what this is, only for clients that the router lets in.
 
     :ivar jwks: the document of ``/.well-known/jwks.json``: the keys that have signed since the start.
     """
 
     readiness: Callable[[], Readiness]
+    certificates: Certificates
     jwks: Callable[[], bytes] = lambda: NO_KEYS
 
     def enter(self, client: Downstream, head: RequestHead) -> None:
         """Answer one request."""
         request = head.request
         head_only = request.method == "HEAD"
-        if not is_public(head):
+        if not is_public(head) and _is_for_certificates(head):
+            self.certificates.enter(client, head)
+        elif not is_public(head):
             message = "this is a forward proxy: send absolute-form requests (GET http://host/path) or CONNECT host:port"
             client.answer(answers.text(400, message, head_only=head_only), keep=False)
         elif request.method not in ("GET", "HEAD"):
@@ -71,6 +75,11 @@ class Admin:
 def is_public(head: RequestHead) -> bool:
     """Whether a request is for health or public keys: the only ones that anyone may make."""
     return head.form is Form.ORIGIN and _path(head) in _PUBLIC
+
+
+def _is_for_certificates(head: RequestHead) -> bool:
+    path = _path(head)
+    return head.form is Form.ORIGIN and (path == PATH or path.startswith(PATH + b"/"))
 
 
 def _path(head: RequestHead) -> bytes:

@@ -184,7 +184,7 @@ class Conversations(RuleBasedStateMachine):
         )
         admission = replace(self.bench.gate.admission, pipeline=pipeline)
         gate = replace(self.bench.gate, pipeline=pipeline, admission=admission)
-        self.router = Router(gate, Admin(readiness=lambda: self.bench.readiness))
+        self.router = Router(gate, Admin(readiness=lambda: self.bench.readiness, certificates=self.bench.certificates))
         self.bench.factory.site = self
         self.bench.factory.dialler = CheckingDialler(self)  # type: ignore[assignment]
 
