@@ -35,12 +35,12 @@ class Options(usage.Options):
     synopsis = "[options]"
     longdesc = (
         "The reference decision point: answers POST /v1/decisions/evaluate by one policy file (docs/policy.md)."
-        f" Callers must show a bearer token when --token-file or {TOKEN_VARIABLE} gives one."
+        f" Callers must show a token when --token-file or {TOKEN_VARIABLE} gives one."
     )
     optParameters = (
         ("listen", "l", "tcp:8128:interface=127.0.0.1", "Where to listen, a Twisted endpoint: tcp:, unix:, ssl:"),
         ("policy", "p", str(SHIPPED), "The policy file"),
-        ("token-file", "t", None, "A file with the bearer token"),
+        ("token-file", "t", None, "A file with the token that callers must show"),
     )
     policy: Policy
     token: bytes | None
