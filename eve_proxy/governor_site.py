@@ -75,7 +75,7 @@ class Evaluate(resource.Resource):
         return server.NOT_DONE_YET
 
     def _authorised(self, request: server.Request) -> bool:
-        return self._token is None or any([_is(shown, self._token) for shown in _credentials(request)])
+        return self._token is None or any(_is(shown, self._token) for shown in _credentials(request))
 
     def _failed(self, failure: Failure, request: server.Request, gone: list[Failure]) -> None:
         # The thread pool is shutting down, or a defect of ours. The text of a question never reaches the log.

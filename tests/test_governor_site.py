@@ -140,7 +140,8 @@ def test_health_is_only_read() -> None:
     "head",
     [
         b"", b"Authorization: Bearer no\r\n", b"Authorization: Basic dA==\r\n", b"Authorization: Basic sesame\r\n",
-        b"Authorization: sesame\r\n", b"Authorization: Bearer\r\n", b"X-Api-Key: Bearer sesame\r\n", b"X-Key: sesame\r\n",
+        b"Authorization: sesame\r\n", b"Authorization: Bearer\r\n", b"X-Api-Key: Bearer sesame\r\n",
+        b"X-Key: sesame\r\n",
     ],
 )  # fmt: skip
 def test_a_token_is_required_where_one_is_set(head: bytes) -> None:
