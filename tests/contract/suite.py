@@ -2,9 +2,9 @@
 
     python3 tests/contract/suite.py URL [--token-file FILE] [--reference] ...
 
-One line per exchange, and what it is about under those that fail; ends with 0 when all passed, 1 when one failed, 2 when
-the suite could not begin: an argument is wrong, or nobody listens at URL. Each file of
-``exchanges/`` is one exchange:
+One line per exchange, and what it is about under those that fail; ends with 0 when all passed, 1 when one failed, 2
+when the suite could not begin: an argument is wrong, or nobody listens at URL. Each file of ``exchanges/`` is one
+exchange:
 
 - ``about``: a sentence. ``question``: the JSON to send, or ``document``: the text to send as it is.
 - ``expect``: ``decision`` (status 200 and a well-formed answer with any verdict: which one is the service's to say), or

@@ -172,8 +172,8 @@ for number in range(6):
     if not child:
         signal = call_llm(f"child {number}")["certificate"]["log"]
         assert signal["seq"] == 1, signal
-        from eve_proxy.library import PROCESS
-        PROCESS.close()
+        from eve_proxy.fail_closed import close
+        close()
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 stop.set()
@@ -277,6 +277,52 @@ except FailClosedError as error: print(error.certificate.to_dict()["reason"])
     assert [each["verdict"] for each in records] == [None, "allow", "fail_closed", None]
     assert records[2]["parent"] == records[1]["certificate_id"]
     assert program.verify() == Exit.WHOLE
+
+
+def test_a_process_that_a_signal_ends(program: Program) -> None:
+    """No exit function runs then: ``close`` ends the journal before, and a call after it has a journal of its own."""
+    script = """
+from eve_proxy.fail_closed import close, prepare
+prepare()
+call_llm("hi"); close(); call_llm("hi"); close(); close()
+os.kill(os.getpid(), 15)
+"""
+    process = program.start(script)
+    assert process.wait(60) == -signal.SIGTERM
+    journals = program.journals()
+    kinds = [[each["kind"] for each in records] for records in journals.values()]
+    assert kinds == [["session_open", "decision", "session_close"]] * 2
+    assert program.verify() == Exit.WHOLE
+
+
+def test_a_call_after_the_exit_functions(program: Program) -> None:
+    """It is refused with a signed certificate, and begins no journal that nobody would end."""
+    script = """
+import atexit
+def late():
+    try: call_llm("late")
+    except FailClosedError as error: print(verify_certificate(error.certificate.to_dict()), error.reason)
+atexit.register(late)
+call_llm("hi")
+"""
+    assert program.run(script) == "True the journal is closed\n"
+    assert len(program.journals()) == 1
+    assert program.verify() == Exit.WHOLE
+
+
+def test_settings_are_read_when_a_program_prepares(program: Program) -> None:
+    """A fault stops the start, not the first request; and it crosses from a worker process whole."""
+    script = """
+from concurrent.futures import ProcessPoolExecutor
+from eve_proxy.fail_closed import prepare
+from eve_proxy.model.errors import ConfigurationError
+with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    for future in (pool.submit(prepare), pool.submit(prepare)):
+        try: future.result(30)
+        except ConfigurationError as error: print(len(error.faults), error.faults[0].split("=")[0])
+"""
+    assert program.run(script, JWT_SECRET_KEY="", EVE_PROXY_PORT="x") == "2 EVE_PROXY_PORT\n" * 2
+    assert program.journals() == {}
 
 
 def test_faults_of_the_environment(program: Program) -> None:

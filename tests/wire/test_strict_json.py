@@ -51,5 +51,5 @@ def test_a_name_that_occurs_twice_is_refused(document: bytes) -> None:
 )  # fmt: skip
 def test_what_is_not_strictly_json_is_refused(document: bytes) -> None:
     """Not JSON, another character set, a tolerance of some reader, or a nesting meant to exhaust one."""
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         loads(document)

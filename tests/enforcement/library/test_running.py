@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import inspect
 import threading
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections import OrderedDict, UserDict, defaultdict
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -277,6 +278,33 @@ def test_an_fmi_input_that_hangs_is_given_up_at_the_deadline(wrap: Wrap) -> None
     assert ran == []
 
 
+@pytest.mark.parametrize("how", ["positional", "named", "held", "held by name"])
+def test_an_argument_that_hangs_when_it_is_read_is_given_up_at_the_deadline(how: str) -> None:
+    """A container that loads its members from somewhere runs its own code: a caller leaves it as it leaves a judge."""
+    bench, release, ran = LibraryBench(clock=SystemClock()), threading.Event(), []
+
+    class Lazy(UserDict[str, str]):
+        def items(self) -> Any:
+            release.wait(20)
+            return super().items()
+
+    def function(messages: Any) -> None:
+        ran.append(messages)
+
+    calls = {
+        "positional": lambda: bench.enforce(timeout_s=0.1)(function)(Lazy()),
+        "named": lambda: bench.enforce(timeout_s=0.1)(function)(messages=Lazy()),
+        "held": bench.enforce(timeout_s=0.1)(functools.partial(function, Lazy())),
+        "held by name": bench.enforce(timeout_s=0.1)(functools.partial(function, messages=Lazy())),
+    }
+    began = bench.clock.monotonic()
+    certificate = told(refusal(calls[how]))
+    assert bench.clock.monotonic() - began < 5
+    release.set()
+    assert certificate["reason"] == "enforcement deadline of 0.1 s exceeded"
+    assert ran == []
+
+
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
 def test_a_wish_to_end_the_program_is_passed_on(kind: type[BaseException]) -> None:
     """sys.exit() in an enforced function ends the program as ever, and is on record."""
@@ -360,15 +388,32 @@ def test_what_would_run_later_is_not_handed_out() -> None:
     def lazy(_: str) -> Any:
         return (entered.append(number) for number in range(3))
 
-    assert "generator or coroutine" in told(refusal(plain(LibraryBench(), lazy)))["reason"]
+    assert "generator or awaitable" in told(refusal(plain(LibraryBench(), lazy)))["reason"]
 
     async def later() -> None:
         entered.append("ran")
 
     coroutine_object = later()
-    assert "generator or coroutine" in told(refusal(plain(LibraryBench(), lambda _: coroutine_object)))["reason"]
+    assert "generator or awaitable" in told(refusal(plain(LibraryBench(), lambda _: coroutine_object)))["reason"]
     assert inspect.getcoroutinestate(coroutine_object) == inspect.CORO_CLOSED
     assert entered == []
+
+
+def test_neither_is_what_can_be_awaited() -> None:
+    """A task or a lazy query that a function returns would do its work after the certificate."""
+
+    class Query:
+        def __await__(self) -> Generator[None, None, str]:
+            yield
+            return "rows"
+
+    assert "generator or awaitable" in told(refusal(plain(LibraryBench(), lambda _: Query())))["reason"]
+
+    async def starts(_: str) -> Any:
+        return asyncio.ensure_future(asyncio.sleep(0))
+
+    enforced = LibraryBench().enforce()(starts)
+    assert "generator or awaitable" in told(refusal(lambda: asyncio.run(enforced("hi"))))["reason"]
 
 
 def test_functions_that_hang_are_bounded() -> None:
