@@ -264,6 +264,27 @@ work()  # Python 3.12.0 and 3.12.1 start no thread once the main one has ended
     assert program.verify() == Exit.UNPROVEN
 
 
+@pytest.mark.parametrize("kind", ["plain", "coroutine"])
+def test_ctrl_c(program: Program, kind: str) -> None:
+    """It ends the program at once, while the function still runs, and the allow is taken back on record."""
+    script = """
+@enforce(caller="plain", timeout_s=60)
+def plain(): print("runs", flush=True); time.sleep(50)
+@enforce(caller="coroutine", timeout_s=60)
+async def coroutine(): print("runs", flush=True); await asyncio.sleep(50)
+"""
+    process = program.start(script + {"plain": "plain()", "coroutine": "asyncio.run(coroutine())"}[kind])
+    assert process.stdout is not None
+    assert process.stdout.readline() == "runs\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert err.endswith("KeyboardInterrupt\n")
+    ((_, records),) = program.journals().items()
+    assert [each["verdict"] for each in records] == [None, "allow", "fail_closed", None]
+    assert records[2]["parent"] == records[1]["certificate_id"]
+    assert program.verify() == Exit.WHOLE
+
+
 def test_a_function_that_hangs_does_not_keep_the_process_alive(program: Program) -> None:
     """The process ends, and closes its journal, while an abandoned function still sleeps in its thread."""
     script = """

@@ -16,6 +16,7 @@ import pytest
 from eve_proxy.enforcement.library.call import last_certificate
 from eve_proxy.enforcement.library.errors import FailClosedError
 from eve_proxy.enforcement.library.runners import Runners
+from eve_proxy.enforcement.library.waiting import BlockingWait
 from eve_proxy.model.errors import GovernorUnavailable, JournalUnavailable, SigningFailed
 from eve_proxy.signing.verification import verify_certificate
 from eve_proxy.system import SystemClock
@@ -427,6 +428,64 @@ def test_functions_that_hang_are_bounded() -> None:
     release.set()
     assert plain(bench, echo)()["text"] == "hello"
     assert ran == []
+
+
+def test_no_more_threads_is_pillar_114() -> None:
+    """A system that gives no further thread: refused with both certificates, and nothing ran."""
+
+    class NoThreads(Runners):
+        def submit(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+            raise RuntimeError("can't start new thread")
+
+    bench, ran = LibraryBench(functions=NoThreads("function")), []
+    error = refusal(plain(bench, ran.append))
+    assert (told(error)["matched_pillar"], type(error.__cause__)) == ("114", RuntimeError)
+    assert told(error)["parent"] == bench.journal.certificates[0].certificate_id
+    assert ran == []
+
+
+def test_an_interrupted_caller_takes_the_allow_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the function runs: whoever called is gone at once, and the record says that nobody got a result."""
+    bench, began, release = LibraryBench(), threading.Event(), threading.Event()
+    waits = BlockingWait.settled
+
+    async def settled(self: BlockingWait, future: Any, seconds: float) -> bool:
+        if future.done() or not bench.journal.certificates:
+            return await waits(self, future, seconds)
+        assert began.wait(20)
+        raise KeyboardInterrupt
+
+    def hangs(_: str) -> None:
+        began.set()
+        release.wait(20)
+
+    monkeypatch.setattr(BlockingWait, "settled", settled)
+    with pytest.raises(KeyboardInterrupt):
+        plain(bench, hangs)()
+    release.set()
+    assert bench.journal.kinds == [("allow", None), ("fail_closed", "114")]
+    assert bench.journal.certificates[1].draft.reason == "whoever called was interrupted"
+
+
+def test_a_coroutine_is_cancelled_at_its_deadline() -> None:
+    """It is told to end, as by asyncio.timeout, and what it says while it ends is nobody's."""
+    bench, events = LibraryBench(clock=SystemClock()), []
+
+    async def function() -> None:
+        try:
+            await asyncio.sleep(20)
+        except asyncio.CancelledError:
+            events.append("cancelled")
+            raise ValueError from None
+
+    async def main() -> None:
+        with pytest.raises(FailClosedError, match="did not finish within"):
+            await bench.enforce(timeout_s=0.05)(function)()
+        while not events:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+    assert events == ["cancelled"]
 
 
 def test_a_cancelled_caller_cancels_the_function_and_is_on_record() -> None:
