@@ -430,6 +430,21 @@ def test_functions_that_hang_are_bounded() -> None:
     assert ran == []
 
 
+@both
+def test_the_refusal_of_an_inner_call_is_the_outer_ones_cause(wrap: Wrap) -> None:
+    """Both are on record: the veto of the call inside, and pillar 114 for the function that let it pass."""
+    bench, inside = LibraryBench(), LibraryBench(VETO)
+    error = refusal(wrap(bench, plain(inside, echo)))
+    assert told(error)["matched_pillar"] == "114"
+    assert told(error)["reason"] == "the function raised FailClosedError"
+    assert isinstance(error.__cause__, FailClosedError)
+    assert told(error.__cause__)["matched_pillar"] == "128"
+    assert (bench.journal.kinds, inside.journal.kinds) == (
+        [("allow", None), ("fail_closed", "114")],
+        [("block", "128")],
+    )
+
+
 def test_no_more_threads_is_pillar_114() -> None:
     """A system that gives no further thread: refused with both certificates, and nothing ran."""
 
