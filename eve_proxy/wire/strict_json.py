@@ -7,9 +7,12 @@ reader takes the first and another the last: a question, or an answer, that is t
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import orjson
+
+# Nobody who asks or answers has a hundred. Counting them in Python, as names are, takes a tenth of a second.
+MOST_OBJECTS: Final = 100_000
 
 
 def loads(document: bytes) -> Any:
@@ -18,11 +21,30 @@ def loads(document: bytes) -> Any:
     Half of a surrogate pair, written as an escape, is let through as Python has it: whether a text can be used is for
     whoever uses it to say.
 
-    :raises ValueError: not JSON, or not strictly; nested deeper than the parser goes (hundreds of levels).
+    :raises ValueError: not JSON, or not strictly; nested deeper than the parser goes (hundreds of levels); more than
+        ``MOST_OBJECTS``.
     """
-    value = _as_we_spell_it(document)
+    # Too many braces may stand in a text; then it is read slowly, but to the end.
+    value = _as_we_spell_it(document) if document.count(b"{") <= MOST_OBJECTS else None
+    return _by_hand(document.decode()) if value is None else value
+
+
+def _by_hand(text: str) -> Any:
+    """For documents with spaces or escapes of their own, and for large ones: it stops at the first object too many."""
+    objects = 0
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal objects
+        objects += 1
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            raise ValueError("a name occurs twice")
+        if objects > MOST_OBJECTS:
+            raise ValueError(f"more than {MOST_OBJECTS} objects")
+        return members
+
     try:
-        return _DECODER.decode(document.decode()) if value is None else value
+        return json.loads(text, object_pairs_hook=unique, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -39,16 +61,5 @@ def _as_we_spell_it(document: bytes) -> Any:
         return None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return members
-
-
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-# One for all (``json.loads`` builds a new one per call), for documents with spaces or escapes of their own.
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eve_proxy.wire.strict_json import loads
+from eve_proxy.wire.strict_json import MOST_OBJECTS, loads
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=4),
@@ -53,3 +53,13 @@ def test_what_is_not_strictly_json_is_refused(document: bytes) -> None:
     """Not JSON, another character set, a tolerance of some reader, or a nesting meant to exhaust one."""
     with pytest.raises(ValueError, match=r"."):
         loads(document)
+
+
+@pytest.mark.parametrize("between", [b",", b" , "])
+def test_more_objects_than_anybody_needs_are_refused(between: bytes) -> None:
+    """A document of nothing but objects cannot keep a judge busy, however it is spelled; a text holds what it likes."""
+    many = between.join([b"{}"] * MOST_OBJECTS)
+    assert len(loads(b"[%b]" % many)) == MOST_OBJECTS
+    with pytest.raises(ValueError, match="more than 100000 objects"):
+        loads(b"[%b%b{}]" % (many, between))
+    assert loads(b'[1%b"%b"]' % (between, b"{" * (MOST_OBJECTS + 1))) == [1, "{" * (MOST_OBJECTS + 1)]
