@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-__all__ = ["FailClosedError", "enforce", "last_certificate", "verify_certificate"]
+__all__ = ["FailClosedError", "close", "enforce", "last_certificate", "prepare", "verify_certificate"]
 
 
 def enforce(
@@ -52,6 +52,24 @@ def last_certificate() -> DecisionCertificate | None:
     from eve_proxy.enforcement.library.call import last_certificate as latest
 
     return latest()
+
+
+def prepare() -> None:
+    """Do now what the first enforced call would do: read the settings and open the journal.
+
+    For the start of a program, so that a fault of its settings stops it there. May be called again.
+
+    :raises ConfigurationError: every fault of the settings.
+    """
+    _process().parts()
+
+
+def close() -> None:
+    """End this process's journal with a ``session_close``. An enforced call after that begins another one.
+
+    The exit of the interpreter does the same. This is for programs that end otherwise: by a signal, or ``os._exit``.
+    """
+    _process().close()
 
 
 def _process() -> Provider:

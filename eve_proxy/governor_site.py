@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -37,7 +37,7 @@ class Evaluate(resource.Resource):
     """``POST /v1/decisions/evaluate``: the contract's question, answered by ``policy``.
 
     :param offload: where questions over ``INLINE_BODY`` are judged.
-    :param token: the bearer token that callers must show; None lets anyone ask.
+    :param token: what callers must show, as a bearer token or in X-Api-Key or X-Eve-Api-Key; None lets anyone ask.
     :param new_id: called with a number of bytes, gives twice as many hex digits: audit ids.
     :param witness: signs and writes down each answer before it is given; None where nobody does.
     """
@@ -68,7 +68,7 @@ class Evaluate(resource.Resource):
     def _evaluate(self, request: server.Request) -> bytes | int:
         if not self._authorised(request):
             request.setHeader(b"www-authenticate", b"Bearer")
-            return _finish(request, 401, problem("a valid bearer token is required"))
+            return _finish(request, 401, problem("a valid token is required"))
         assert request.content is not None
         document: bytes = request.content.read()
         audit_id = f"aud_{self._new_id(8)}"
@@ -101,11 +101,7 @@ class Evaluate(resource.Resource):
         return await self._witness.answer(judged, audit_id, begun)
 
     def _authorised(self, request: server.Request) -> bool:
-        if self._token is None:
-            return True
-        shown = request.getHeader(b"authorization") or b""
-        # Compared in constant time: how long it takes must not tell how much of a guess was right.
-        return hmac.compare_digest(shown, b"Bearer " + self._token)
+        return self._token is None or any(_is(shown, self._token) for shown in _credentials(request))
 
     def _failed(self, failure: Failure, request: server.Request, gone: list[Failure]) -> None:
         # The thread pool is shutting down, or a defect of ours. The text of a question never reaches the log.
@@ -126,6 +122,26 @@ class Health(resource.Resource):
             return _not_allowed(request, b"GET, HEAD")
         request.setHeader(b"content-type", b"text/plain")
         return b"ok"
+
+
+class Paths(resource.Resource):
+    """What there is, by its whole path. Anything else is a 404 that says so in the contract's JSON.
+
+    Twisted's own tree answers in HTML, and takes what follows a leaf's path for part of it.
+    """
+
+    isLeaf = True
+
+    def __init__(self, resources: Mapping[bytes, resource.Resource]) -> None:
+        super().__init__()
+        self._resources = resources
+
+    def render(self, request: server.Request) -> Any:
+        """Twisted's entry."""
+        found = self._resources.get(request.path)
+        if found is None:
+            return _finish(request, 404, problem(f"nothing is here; there is {_and(self._resources)}"))
+        return found.render(request)
 
 
 class BoundedRequest(server.Request):
@@ -190,17 +206,30 @@ def governor_site(
     witness: AnswerWitness | None = None,
 ) -> GovernorSite:
     """The whole site; parameters as for ``Evaluate``."""
-    root = resource.Resource()
-    root.putChild(b"healthz", Health())
-    versions, decisions = resource.Resource(), resource.Resource()
-    root.putChild(b"v1", versions)
-    versions.putChild(b"decisions", decisions)
-    decisions.putChild(b"evaluate", Evaluate(policy, offload=offload, token=token, new_id=new_id, witness=witness))
+    evaluate = Evaluate(policy, offload=offload, token=token, new_id=new_id, witness=witness)
+    paths: dict[bytes, resource.Resource] = {b"/v1/decisions/evaluate": evaluate, b"/healthz": Health()}
     if witness is not None:
-        known = resource.Resource()
-        root.putChild(b".well-known", known)
-        known.putChild(b"jwks.json", Keys(witness.jwks))
+        paths[b"/.well-known/jwks.json"] = Keys(witness.jwks)
+    root = Paths(paths)
     return GovernorSite(root, requestFactory=BoundedRequest, timeout=_IDLE_SECONDS, reactor=reactor)
+
+
+def _credentials(request: server.Request) -> Iterator[bytes]:
+    """What the client shows, in each of the styles of EVE_PROXY_GOVERNANCE_AUTH."""
+    scheme, _, shown = (request.getHeader(b"authorization") or b"").partition(b" ")
+    if scheme.lower() == b"bearer":  # RFC 9110 section 11.1: in any case of letters
+        yield shown.strip(b" ")
+    for name in (b"x-api-key", b"x-eve-api-key"):
+        yield request.getHeader(name) or b""
+
+
+def _is(shown: bytes, token: bytes) -> bool:
+    # In constant time: how long it takes must not tell how much of a guess was right.
+    return hmac.compare_digest(shown, token)
+
+
+def _and(paths: Iterable[bytes]) -> str:
+    return " and ".join([path.decode() for path in paths])
 
 
 def _not_allowed(request: server.Request, methods: bytes) -> bytes:

@@ -99,6 +99,7 @@ class Process:
         self._environ = environ
         self._lock = threading.Lock()
         self._library: Library | None = None
+        self._registered = 0  # for which process
 
     def ready(self) -> Parts | None:
         """See ``Provider``."""
@@ -119,9 +120,11 @@ class Process:
         return library.parts
 
     def close(self) -> None:
-        """At exit."""
-        if self._library is not None:
-            self._library.close()
+        """End the journal with its ``session_close``; calls under way are refused, the next one begins anew."""
+        with self._lock:
+            library, self._library = self._library, None
+        if library is not None:
+            library.close()
 
     def forked(self) -> None:
         """In a forked child: what there is belongs to the parent, and a lock may be held by a thread of it."""
@@ -131,11 +134,19 @@ class Process:
             library.forget()
 
     def _close_at_exit(self) -> None:
-        atexit.register(self.close)
+        if self._registered == os.getpid():
+            return
+        self._registered = os.getpid()
+        atexit.register(self._ended)
         # Children of multiprocessing end without atexit before Python 3.13, but run these.
         process, util = map(sys.modules.get, ("multiprocessing.process", "multiprocessing.util"))
         if process is not None and util is not None and process.parent_process() is not None:
-            util.Finalize(None, self.close, exitpriority=0)
+            util.Finalize(None, self._ended, exitpriority=0)
+
+    def _ended(self) -> None:
+        # Not forgotten, as by ``close``: who calls after this is refused, and opens no journal that nobody would end.
+        if self._library is not None:
+            self._library.close()
 
 
 def _governor(

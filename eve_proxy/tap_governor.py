@@ -39,12 +39,12 @@ class Options(usage.Options):
     synopsis = "[options]"
     longdesc = (
         "The reference decision point: answers POST /v1/decisions/evaluate by one policy file (docs/policy.md)."
-        f" Callers must show a bearer token when --token-file or {TOKEN_VARIABLE} gives one."
+        f" Callers must show a token when --token-file or {TOKEN_VARIABLE} gives one."
     )
     optParameters = (
         ("listen", "l", "tcp:8128:interface=127.0.0.1", "Where to listen, a Twisted endpoint: tcp:, unix:, ssl:"),
         ("policy", "p", str(SHIPPED), "The policy file"),
-        ("token-file", "t", None, "A file with the bearer token"),
+        ("token-file", "t", None, "A file with the token that callers must show"),
         ("signing-key", "k", None, "A PEM private key, Ed25519 or P-256, that signs each answer; needs --journal"),
         ("journal", "j", None, "Where each answer is written before it is given; needs --signing-key"),
     )

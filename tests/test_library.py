@@ -100,6 +100,22 @@ def test_the_environment_is_read_once(tmp_path: Path) -> None:
     ours.close()
 
 
+def test_closing_ends_the_journal_and_the_next_call_begins_another(tmp_path: Path) -> None:
+    """A test suite, or a server that is started twice in one process, does not find everything refused."""
+    ours, asked = process(tmp_path)
+    ours.close()
+    before: Any = ours.parts()
+    path = before.journal.path
+    ours.close()
+    assert b'"kind":"session_close"' in path.read_bytes()
+    assert ours.ready() is None
+    with pytest.raises(JournalUnavailable, match="closed"):
+        before.journal.submit(draft())
+    assert ours.parts() is not before
+    assert len(asked) == 2
+    ours.close()
+
+
 def test_a_forked_child_makes_its_own(tmp_path: Path) -> None:
     """Other parts, another journal; also when a thread of the parent held the lock."""
     ours, asked = process(tmp_path)

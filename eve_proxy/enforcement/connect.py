@@ -12,8 +12,8 @@ from eve_proxy.model.exchange import Coverage, Route
 from eve_proxy.model.verdict import Verdict
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.transport.tunnel_opening import TunnelOpening
-from eve_proxy.transport.tunnel_watch import WatchedOpening
-from eve_proxy.wire.client_hello import ClientHello, Seen, protocol_name
+from eve_proxy.transport.tunnel_watch import ENDED, WatchedOpening
+from eve_proxy.wire.client_hello import Seen, protocol_name
 from eve_proxy.wire.events import RequestHead
 
 
@@ -34,6 +34,8 @@ async def enter(gate: Gate, client: Downstream, head: RequestHead) -> None:
     if seen is None:
         return
     refusal = server_name.objection(head.request.authority, seen, tunnel.held)
+    if seen is ENDED and not tunnel.held:
+        refusal = None  # strict would not have refused it either: nothing was asked to travel
     if refusal is None or lenient:
         detail = None if refusal is None else f"relayed all the same (EVE_PROXY_CONNECT_SNI=log): {refusal.reason}"
         outcome.answered(200, seen=seen, detail=detail)
@@ -56,9 +58,10 @@ async def _sever(
     record = {"tunnel": dict(server_name.shown(seen))}
     second = await gate.pipeline.refuse(decision.exchange, refusal, parent=allow, record=record)
     status, last = None, b""
-    if isinstance(seen, ClientHello):
+    spoken = protocol_name(tunnel.held)
+    if spoken == "TLS":
         last = server_name.ACCESS_DENIED
-    elif protocol_name(tunnel.held) == "HTTP":
+    elif spoken == "HTTP":
         status, last = answers.refusal(second.verdict, second.certificate)
     gate.log.decided(second, None if client.gone else status, seen=seen, detail="the tunnel was severed")
     tunnel.sever(last)

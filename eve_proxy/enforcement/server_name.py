@@ -30,6 +30,8 @@ def objection(authority: Authority, seen: Seen, first: bytes) -> Verdict | None:
     """
     if not isinstance(seen, ClientHello):
         name = protocol_name(first)
+        if name == "TLS":
+            return refuse(RULE, f"no acceptable ClientHello in the tunnel: {seen.reason}")
         looks = "" if name == "unknown" else f" (it looks like {name})"
         return refuse(RULE, f"no TLS in the tunnel: {seen.reason}{looks}")
     if seen.sni is None:

@@ -6,7 +6,6 @@ client may learn of an answer that is not is a short text of ours, never the ans
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +24,7 @@ from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.text import clean, readable
 from eve_proxy.model.verdict import Modification, Outcome, PolicyRef, Verdict, Witness
+from eve_proxy.wire import strict_json
 
 EVALUATE: Final = "/v1/decisions/evaluate"
 MAX_ANSWER: Final = 1024 * 1024
@@ -194,46 +194,19 @@ def _refusal(status: int, headers: Headers) -> GovernorMisbehaved:
 
 
 def _strict_json(body: bytes) -> Any:
-    """RFC 8259 without its tolerances: UTF-8, no byte order mark, no NaN, no repeated name at any level."""
+    """The JSON value of an answer; it is small, strict (``wire/strict_json.py``) and not deeply nested."""
     if len(body) > MAX_ANSWER:
         raise GovernorMisbehaved("governance answer too large")
     try:
-        answer = _as_we_spell_it(body) or _DECODER.decode(body.decode())
+        answer = strict_json.loads(body)
+    except ValueError:
+        pass
+    else:
         nested = body.count(b"[") + body.count(b"{")
         if nested <= _DEEPEST or not _deeper_than(answer, _DEEPEST):
             return answer
-    # RecursionError: the parser itself gave up on the nesting.
-    except (ValueError, RecursionError):
-        pass
+    # Raised out here, so that no traceback carries the answer's content along.
     raise GovernorMisbehaved("governance answer is not strict JSON")
-
-
-def _as_we_spell_it(body: bytes) -> Any:
-    """The value, if ``body`` is exactly how orjson writes it, else None.
-
-    orjson is fast but silently takes the last of two equal names; what it then writes is shorter than what it read.
-    """
-    try:
-        answer = orjson.loads(body)
-        return answer if orjson.dumps(answer) == body else None
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError
-    return members
-
-
-def _no_constant(_name: str) -> None:
-    raise ValueError
-
-
-# One decoder for all answers (``json.loads`` builds a new one per call), for those with spaces or escapes of their own.
-# Two readers of one answer must never see two decisions.
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
 def _deeper_than(value: Any, bound: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eve_proxy.model.certificate import DecisionCertificate
@@ -101,3 +101,7 @@ class ConfigurationError(EveError):
     def __init__(self, faults: tuple[str, ...]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A worker process can raise it to its parent."""
+        return type(self), (self.faults,)

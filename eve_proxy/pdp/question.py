@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-import orjson
-
 from eve_proxy.model.authority import parse_host
 from eve_proxy.model.certificate import LogLink, RequestDigest
 from eve_proxy.model.errors import InvalidAuthority
 from eve_proxy.model.exchange import Coverage, Exchange, Route
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.lean import lean
+from eve_proxy.wire import strict_json
 
 _MOST_FIELDS: Final = 256
 _DIGEST_MEMBERS: Final = frozenset(member.name for member in fields(RequestDigest))
@@ -102,12 +101,13 @@ def parse_question(document: bytes) -> Asked:
     What is judged has to be there; what only describes may be absent, and is checked where it is present
     (docs/governance-api.openapi.yaml, ``Question``).
 
-    :raises BadQuestion: not JSON, a member missing or of the wrong type, a route, coverage or encoding nobody knows.
+    :raises BadQuestion: not JSON, or not strictly (``wire/strict_json.py``), a member missing or of the wrong type, a
+        route, coverage or encoding nobody knows.
     """
     try:
-        value = orjson.loads(document)
-    except orjson.JSONDecodeError:
-        raise BadQuestion("the request is not JSON") from None
+        value = strict_json.loads(document)
+    except ValueError as error:
+        raise BadQuestion(f"the request is not strict JSON: {error}") from None
     outer = _Members("", value)
     action = _Members("proposed_action.", outer.take("proposed_action", dict))
     if action.take("type", str) != "network.egress":
@@ -122,7 +122,7 @@ def parse_question(document: bytes) -> Asked:
         scheme=action.text("scheme", 16),
         host=_host(action.text("host", 260)),
         port=_port(action.take("port", int)),
-        path=(action.optional("path", str) or "").encode("utf-8", "replace"),
+        path=(action.optional("path", str) or "").encode(),
         headers=_headers(action.optional("headers", list) or []),
         body=_body(action),
     )
@@ -151,9 +151,11 @@ class _Members:
     def optional(self, name: str, kind: type) -> Any:
         value = self._value.get(name)
         # bool is an int to isinstance, and never one to the contract.
-        if value is None or (isinstance(value, kind) and not isinstance(value, bool)):
-            return value
-        raise BadQuestion(f"{self._prefix}{name} has the wrong type")
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise BadQuestion(f"{self._prefix}{name} has the wrong type")
+        if isinstance(value, str):
+            _utf8(value, f"{self._prefix}{name}")
+        return value
 
     def take(self, name: str, kind: type) -> Any:
         value = self.optional(name, kind)
@@ -258,8 +260,16 @@ def _headers(pairs: list[Any]) -> Headers:
     for pair in pairs:
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
             raise BadQuestion("proposed_action.headers must be a list of [name, value] pairs")
-        made.append((pair[0].encode("utf-8", "replace"), pair[1].encode("utf-8", "replace")))
+        made.append((_utf8(pair[0], "proposed_action.headers"), _utf8(pair[1], "proposed_action.headers")))
     return Headers.of(made)
+
+
+def _utf8(text: str, where: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # An escape like \ud83d alone. No bytes say that: what was sent is something else than what would be judged.
+        raise BadQuestion(f"{where} holds half of a surrogate pair") from None
 
 
 def _body(action: _Members) -> bytes:
@@ -270,7 +280,7 @@ def _body(action: _Members) -> bytes:
     if text is None:
         return b""
     if encoding == "utf-8":
-        return text.encode("utf-8", "replace")
+        return text.encode()
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -145,7 +145,9 @@ class ClientHelloReader:
 
 
 def protocol_name(data: bytes) -> str:
-    """What bytes that are not TLS look like, for people: ``SSH``, ``HTTP`` or ``unknown``."""
+    """What bytes that are no ClientHello of one meaning look like: ``TLS``, ``SSH``, ``HTTP`` or ``unknown``."""
+    if data.startswith(b"\x16\x03"):
+        return "TLS"
     if data.startswith(b"SSH-"):
         return "SSH"
     line = data[:2048].partition(b"\r\n")[0]

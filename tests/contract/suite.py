@@ -2,8 +2,9 @@
 
     python3 tests/contract/suite.py URL [--token-file FILE] [--reference] ...
 
-One line per exchange; ends with 0 when all passed, 1 when one failed, 2 when the suite could not begin. Each file of
-``exchanges/`` is one exchange:
+One line per exchange, and what it is about under those that fail; ends with 0 when all passed, 1 when one failed, 2
+when the suite could not begin: an argument is wrong, or nobody listens at URL. Each file of ``exchanges/`` is one
+exchange:
 
 - ``about``: a sentence. ``question``: the JSON to send, or ``document``: the text to send as it is.
 - ``expect``: ``decision`` (status 200 and a well-formed answer with any verdict: which one is the service's to say), or
@@ -44,6 +45,7 @@ class Exchange:
     """One file of ``exchanges/``."""
 
     name: str
+    about: str
     document: bytes
     expect: str
     request_id: str | None
@@ -56,6 +58,7 @@ class Result:
     """How one exchange went: ``failure`` is None when the service kept the contract."""
 
     name: str
+    about: str
     said: str
     failure: str | None = None
 
@@ -77,6 +80,7 @@ def _exchange(path: Path, policy_set: str | None) -> Exchange:
     document = recorded["document"] if question is None else json.dumps(question, ensure_ascii=False)
     return Exchange(
         name=path.stem,
+        about=recorded["about"],
         document=document.encode(),
         expect=recorded["expect"],
         request_id=question.get("request_id") if isinstance(question, dict) else None,
@@ -183,6 +187,15 @@ class Service:
         self._path = ("" if url.startswith("unix:") else urlsplit(url).path.rstrip("/")) + EVALUATE
         self._connection: http.client.HTTPConnection | None = None
 
+    def reach(self) -> None:
+        """Connect, so that an absent service is told from one that fails.
+
+        :raises OSError: nobody listens there, or not with the TLS that was asked for.
+        """
+        connection = self._new()
+        connection.connect()
+        connection.close()
+
     def ask(self, document: bytes, *, anonymous: bool = False) -> tuple[int, bytes]:
         """Status and body of the answer.
 
@@ -249,11 +262,15 @@ class Service:
             return lambda: _UnixConnection(url.removeprefix("unix:"), timeout)
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-        if host is None or parts.scheme not in ("http", "https"):
+        plain = url == f"{parts.scheme}://{parts.netloc}{parts.path}" and "@" not in parts.netloc
+        if host is None or not plain or parts.scheme not in ("http", "https"):
             raise ValueError("the URL must be http://host[:port][/base], https://... or unix:/path")
         if parts.scheme == "http":
             return lambda: http.client.HTTPConnection(host, port, timeout=timeout)
-        context = ssl.create_default_context(cafile=ca)
+        try:
+            context = ssl.create_default_context(cafile=ca)
+        except OSError:  # ssl.SSLError is one
+            raise ValueError(f"--ca {ca} holds no usable PEM certificate") from None
         return lambda: http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
 
 
@@ -277,7 +294,7 @@ def run(service: Service, asked: Iterable[Exchange], *, reference: bool = False)
             status, body = service.ask(exchange.document)
             yield judge(exchange, status, body, reference=reference)
         except Refused as refused:
-            yield Result(name=exchange.name, said="", failure=str(refused))
+            yield Result(name=exchange.name, about=exchange.about, said="", failure=str(refused))
 
 
 def judge(exchange: Exchange, status: int, body: bytes, *, reference: bool = False) -> Result:
@@ -286,28 +303,38 @@ def judge(exchange: Exchange, status: int, body: bytes, *, reference: bool = Fal
         failure = None if 400 <= status < 500 else "a question that breaks the contract must be answered 4xx"
         if status in (401, 402, 403, 429):
             failure = "refused unread: is a credential missing?"
-        return Result(name=exchange.name, said=f"status {status}", failure=failure)
+        return Result(name=exchange.name, about=exchange.about, said=f"status {status}", failure=failure)
     try:
         decision = read_answer(status, body, exchange.request_id)
     except Refused as refused:
-        return Result(name=exchange.name, said=f"status {status}", failure=f"eve_proxy refuses this: {refused}")
+        failure = f"eve_proxy refuses this: {refused}"
+        return Result(name=exchange.name, about=exchange.about, said=f"status {status}", failure=failure)
     wanted = exchange.reference if reference and exchange.reference else {}
     failures = [
         f"the reference says {name} {value}, not {decision.get(name)}"
         for name, value in wanted.items()
         if decision.get(name) != value
     ]
-    return Result(name=exchange.name, said=decision["status"], failure="; ".join(failures) or None)
+    failure = "; ".join(failures) or None
+    return Result(name=exchange.name, about=exchange.about, said=decision["status"], failure=failure)
 
 
 def without_credential(service: Service, exchange: Exchange) -> Result:
     """A service that wants a credential must not decide without one."""
+    name, about = "no-credential", f"The question of {exchange.name}, without the credential."
     try:
         status, _ = service.ask(exchange.document, anonymous=True)
     except Refused as refused:
-        return Result(name="no-credential", said="", failure=str(refused))
+        return Result(name=name, about=about, said="", failure=str(refused))
     failure = None if status in (401, 402, 403) else "a question without credential must be answered 401, 402 or 403"
-    return Result(name="no-credential", said=f"status {status}", failure=failure)
+    return Result(name=name, about=about, said=f"status {status}", failure=failure)
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(text)) <= 3600:
+            return seconds
+    raise argparse.ArgumentTypeError("must be more than 0 and at most 3600 seconds")
 
 
 def main(arguments: list[str]) -> int:
@@ -319,7 +346,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--ca", metavar="FILE", help="PEM roots for https instead of the system's")
     parser.add_argument("--policy-set", metavar="NAME", help="ask for this one instead of egress_v1")
     parser.add_argument("--reference", action="store_true", help="demand the verdicts of the shipped policy as well")
-    parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="for one answer (default 5)")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=2.0, metavar="SECONDS",
+        help="for one whole answer (default 2, as EVE_PROXY_ENFORCE_TIMEOUT)",
+    )  # fmt: skip
     given = parser.parse_args(arguments)
     credential = None
     try:
@@ -329,6 +359,11 @@ def main(arguments: list[str]) -> int:
         service = Service(given.url, credential=credential, ca=given.ca, timeout=given.timeout)
     except (OSError, ValueError) as error:
         print(f"contract: {error}", file=sys.stderr)
+        return 2
+    try:
+        service.reach()
+    except OSError as error:
+        print(f"contract: {given.url}: {error.strerror or error}", file=sys.stderr)
         return 2
     asked = exchanges(given.policy_set)
     passed = failed = 0
@@ -340,9 +375,8 @@ def main(arguments: list[str]) -> int:
                 print(f"ok    {result.name}: {result.said}", flush=True)
             else:
                 failed += 1
-                print(
-                    f"FAIL  {result.name}: {result.failure}" + (f" ({result.said})" if result.said else ""), flush=True
-                )
+                said = f" ({result.said})" if result.said else ""
+                print(f"FAIL  {result.name}: {result.failure}{said}\n      {result.about}", flush=True)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from eve_proxy.governance.codec import EVALUATE
+from eve_proxy.governance.credential import AuthStyle
 from eve_proxy.model.exchange import Coverage, Route
 from tests.contract.openapi import document, faults, schema
 from tests.pdp.test_question import DOCUMENT
@@ -40,6 +41,13 @@ def test_its_examples_are_examples() -> None:
         assert faults(schema("Question"), question) == []
     for answer in answers.values():
         assert faults(schema("Answer"), answer) == []
+
+
+def test_its_credentials_are_the_ones_that_can_be_set() -> None:
+    """Each style of EVE_PROXY_GOVERNANCE_AUTH is in the file, by that name."""
+    whole, styles = document(), [style.value for style in AuthStyle]
+    assert list(whole["components"]["securitySchemes"]) == styles
+    assert whole["security"] == [{style: []} for style in styles]
 
 
 def test_its_lists_are_the_code_s() -> None:

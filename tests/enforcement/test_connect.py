@@ -15,7 +15,7 @@ from eve_proxy.model.exchange import Coverage, Route
 from eve_proxy.model.verdict import Outcome, Verdict
 from eve_proxy.wire.machine import State
 from tests.enforcement.bench import GateBench
-from tests.fakes.client_hello import client_hello
+from tests.fakes.client_hello import client_hello, message, records
 from tests.fakes.ports import FakeGovernor, verified_mac
 from tests.integration.sidecar import head_of
 from tests.transport.bench import OriginTransport
@@ -196,6 +196,21 @@ def test_plain_http_reads_its_refusal() -> None:
     assert tunnel.lines[1]["status"] == 451
 
 
+@pytest.mark.parametrize("data", [client_hello("api.example.com."), records(message(), 1)])
+def test_a_tls_client_reads_an_alert_whatever_is_wrong_with_its_hello(data: bytes) -> None:
+    """Its library says "access denied" instead of "unexpected end", and the certificate does not say "no TLS"."""
+    tunnel = Tunnel(GateBench()).says(data)
+    assert (tunnel.sent, tunnel.after_head) == (b"", ALERT)
+    assert certificates(tunnel.bench)[1]["reason"].startswith("no acceptable ClientHello in the tunnel: ")
+
+
+def test_half_a_hello_is_answered_like_one() -> None:
+    """A TLS client that is too slow learns that it was refused."""
+    tunnel = Tunnel(GateBench()).says(HELLO[:50])
+    tunnel.bench.reactor_clock.advance(10)
+    assert tunnel.after_head == ALERT
+
+
 def test_ssh_reads_nothing() -> None:
     """Nothing that we could say is SSH."""
     tunnel = Tunnel(GateBench()).says(b"SSH-2.0-OpenSSH_9.2\r\n")
@@ -291,6 +306,16 @@ def test_log_has_nothing_to_say_of_what_is_right() -> None:
     """The detail is there to be searched for."""
     tunnel = Tunnel(GateBench(connect_sni="log")).says(HELLO)
     assert (tunnel.sent, tunnel.lines[0]["detail"], tunnel.lines[0]["sni"]) == (HELLO, None, "api.example.com")
+
+
+def test_log_has_nothing_to_say_of_a_tunnel_that_was_not_used() -> None:
+    """Opened ahead of need and closed: ``strict`` would not have refused it, so that nobody has to look for it."""
+    tunnel = Tunnel(GateBench(connect_sni="log"))
+    tunnel.transport.protocol.readConnectionLost()
+    assert [line["detail"] for line in tunnel.lines] == [None]
+    half = Tunnel(GateBench(connect_sni="log")).says(HELLO[:50])
+    half.transport.protocol.readConnectionLost()
+    assert "closed before its ClientHello was complete" in half.lines[0]["detail"]
 
 
 def test_log_does_not_hold_up_a_server_that_begins() -> None:

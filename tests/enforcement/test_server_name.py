@@ -41,6 +41,12 @@ REFUSED: list[tuple[str, Seen, bytes, str]] = [
     ("93.184.216.34:443", hello(None, ech=True), b"", "no name in the clear"),
     ("api.example.com:443", NotTls(reason="not TLS"), b"SSH-2.0-x\r\n", "not TLS (it looks like SSH)"),
     ("93.184.216.34:443", NotTls(reason="not TLS"), b"GET / HTTP/1.1\r\n", "not TLS (it looks like HTTP)"),
+    (
+        "api.example.com:443",
+        NotTls(reason="half"),
+        b"\x16\x03\x01\x02\0",
+        "no acceptable ClientHello in the tunnel: half",
+    ),
     ("api.example.com:443", NotTls(reason="no complete ClientHello in time"), b"", "no complete ClientHello in time"),
 ]
 

@@ -90,6 +90,9 @@ class LibraryBench:
     def parts(self) -> Parts:
         return self.everything
 
+    def close(self) -> None:
+        raise AssertionError("nobody closes a bench")
+
     def enforce(self, **terms: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """``@enforce`` on this bench."""
         settings = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import http.server
+import json
 import os
 import shutil
 import socket
@@ -69,10 +71,77 @@ def test_without_the_credential_nothing_passes(reference: tuple[str, Path]) -> N
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     """A wrong URL or a missing file ends with a message, not with a traceback."""
-    done = program("ftp://example.com")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    done = program("http://127.0.0.1:1", "--token-file", str(tmp_path / "none"))
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    none = str(tmp_path / "none")
+    for said, *arguments in (
+        ("the URL must be", "ftp://example.com"),
+        ("the URL must be", "http://127.0.0.1:1/base?a=b"),
+        ("the URL must be", "http://someone:s3cret@127.0.0.1:1"),
+        ("No such file", "http://127.0.0.1:1", "--token-file", none),
+        ("holds no usable PEM", "https://127.0.0.1:1", "--ca", none),
+        ("Connection refused", "http://127.0.0.1:1"),
+        ("No such file", f"unix:{none}"),
+    ):
+        done = program(*arguments)
+        assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, ""), arguments
+        assert done.stderr.startswith("contract: ")
+        assert said in done.stderr
+        assert "s3cret" not in done.stderr
+    assert program("http://127.0.0.1:1", "--timeout", "0").returncode == 2
+
+
+class Wrong(http.server.BaseHTTPRequestHandler):
+    """A service that somebody else wrote, with several faults at once."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Judge, as wrongly as many a first attempt."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        try:
+            question = json.loads(body)
+            action = question["proposed_action"]
+            if action["method"] == "CONNECT":
+                self._answer(200, {"decision": {"status": "allowed"}})
+            elif action["route"] == "library":
+                self._answer(200, {"request_id": "cert_ffffffffffffffff", "decision": {"status": "ALLOWED"}})
+            elif action["route"] == "ext_authz":
+                self._answer(200, {"decision": {"status": "ALLOWED", "matched_pillar": 128}})
+            else:
+                self._answer(200, {"request_id": question["request_id"], "decision": {"status": "ALLOWED"}})
+        except (ValueError, KeyError, TypeError):
+            self._answer(500, {"error": "internal"})
+
+    def _answer(self, status: int, document: object) -> None:
+        text = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+def test_each_fault_of_a_wrong_service_is_said(tmp_path: Path) -> None:
+    """Who builds a service reads what is wrong with it, question by question, and what each question is about."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Wrong) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = program(f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert "ok    forward-json: ALLOWED" in lines
+    for line in (
+        "FAIL  connect: eve_proxy refuses this: decision.status must be one of ALLOWED, BLOCKED, MODIFIED (status 200)",
+        "FAIL  library: eve_proxy refuses this: the answer names another request_id (status 200)",
+        "FAIL  ext-authz: eve_proxy refuses this: decision.matched_pillar must be text (status 200)",
+        "FAIL  malformed-duplicate-names: a question that breaks the contract must be answered 4xx (status 200)",
+        "FAIL  malformed-not-json: a question that breaks the contract must be answered 4xx (status 500)",
+    ):
+        assert line in lines
+    duplicate = next(each for each in suite.exchanges() if each.name == "malformed-duplicate-names")
+    assert lines[lines.index(line) + 1] == "      Half a document."
+    assert f"      {duplicate.about}" in lines
 
 
 def failures(governor: FakeGovernor, asked: set[str], timeout: float = 5.0) -> set[str]:

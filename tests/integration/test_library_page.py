@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from eve_proxy.pdp.policy_file import parse_policy
 from eve_proxy.settings.variables import BY_NAME
+from eve_proxy.signing.spelling import read_line
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "library.md").read_text("utf-8")
@@ -59,24 +61,27 @@ answers = [client.post("/ask", json={"prompt": prompt}) for prompt in PROMPTS]
 print(json.dumps([[answer.status_code, answer.get_json()] for answer in answers]))
 """
 FASTAPI = """
-import json
+import json, signal
 from fastapi.testclient import TestClient
 from fastapi_app import app
-client = TestClient(app)
-answers = [client.post("/ask", json={"prompt": prompt}) for prompt in PROMPTS]
-assert client.post("/ask", json={"wrong": 1}).status_code == 422  # the original's signature is still read
-print(json.dumps([[answer.status_code, answer.json()] for answer in answers]))
+with TestClient(app) as client:
+    answers = [client.post("/ask", json={"prompt": prompt}) for prompt in PROMPTS]
+    assert client.post("/ask", json={"wrong": 1}).status_code == 422  # the original's signature is still read
+print(json.dumps([[answer.status_code, answer.json()] for answer in answers]), flush=True)
+signal.raise_signal(signal.SIGTERM)  # as uvicorn does
 """
 
 
 @pytest.mark.parametrize(("framework", "driver"), [("flask", FLASK), ("fastapi", FASTAPI)])
 def test_the_frameworks(tmp_path: Path, framework: str, driver: str) -> None:
-    """An answer with its certificate, and 451 with the certificate of the veto."""
+    """An answer with its certificate, and 451 with the certificate of the veto; the journal's end is proven."""
     for module in (framework, *(["httpx"] if framework == "fastapi" else [])):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed (extra: test)")
     done = run(tmp_path, f"{framework}_app.py", f"PROMPTS = {['hello', ATTACK]!r}\n{driver}")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == {"flask": 0, "fastapi": -signal.SIGTERM}[framework], done.stderr
+    (journal,) = (tmp_path / "data" / "governance" / "fail_closed").iterdir()
+    assert read_line(journal.read_bytes().splitlines()[-1])["kind"] == "session_close"
     (allowed, answer), (refused, error) = json.loads(done.stdout)
     assert (allowed, answer["answer"], answer["certificate"]["verdict"]) == (200, "you said: hello", "allow")
     assert (refused, error["certificate"]["matched_pillar"]) == (451, "128")

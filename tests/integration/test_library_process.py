@@ -172,8 +172,8 @@ for number in range(6):
     if not child:
         signal = call_llm(f"child {number}")["certificate"]["log"]
         assert signal["seq"] == 1, signal
-        from eve_proxy.library import PROCESS
-        PROCESS.close()
+        from eve_proxy.fail_closed import close
+        close()
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 stop.set()
@@ -264,6 +264,27 @@ work()  # Python 3.12.0 and 3.12.1 start no thread once the main one has ended
     assert program.verify() == Exit.UNPROVEN
 
 
+@pytest.mark.parametrize("kind", ["plain", "coroutine"])
+def test_ctrl_c(program: Program, kind: str) -> None:
+    """It ends the program at once, while the function still runs, and the allow is taken back on record."""
+    script = """
+@enforce(caller="plain", timeout_s=60)
+def plain(): print("runs", flush=True); time.sleep(50)
+@enforce(caller="coroutine", timeout_s=60)
+async def coroutine(): print("runs", flush=True); await asyncio.sleep(50)
+"""
+    process = program.start(script + {"plain": "plain()", "coroutine": "asyncio.run(coroutine())"}[kind])
+    assert process.stdout is not None
+    assert process.stdout.readline() == "runs\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert err.endswith("KeyboardInterrupt\n")
+    ((_, records),) = program.journals().items()
+    assert [each["verdict"] for each in records] == [None, "allow", "fail_closed", None]
+    assert records[2]["parent"] == records[1]["certificate_id"]
+    assert program.verify() == Exit.WHOLE
+
+
 def test_a_function_that_hangs_does_not_keep_the_process_alive(program: Program) -> None:
     """The process ends, and closes its journal, while an abandoned function still sleeps in its thread."""
     script = """
@@ -277,6 +298,52 @@ except FailClosedError as error: print(error.certificate.to_dict()["reason"])
     assert [each["verdict"] for each in records] == [None, "allow", "fail_closed", None]
     assert records[2]["parent"] == records[1]["certificate_id"]
     assert program.verify() == Exit.WHOLE
+
+
+def test_a_process_that_a_signal_ends(program: Program) -> None:
+    """No exit function runs then: ``close`` ends the journal before, and a call after it has a journal of its own."""
+    script = """
+from eve_proxy.fail_closed import close, prepare
+prepare()
+call_llm("hi"); close(); call_llm("hi"); close(); close()
+os.kill(os.getpid(), 15)
+"""
+    process = program.start(script)
+    assert process.wait(60) == -signal.SIGTERM
+    journals = program.journals()
+    kinds = [[each["kind"] for each in records] for records in journals.values()]
+    assert kinds == [["session_open", "decision", "session_close"]] * 2
+    assert program.verify() == Exit.WHOLE
+
+
+def test_a_call_after_the_exit_functions(program: Program) -> None:
+    """It is refused with a signed certificate, and begins no journal that nobody would end."""
+    script = """
+import atexit
+def late():
+    try: call_llm("late")
+    except FailClosedError as error: print(verify_certificate(error.certificate.to_dict()), error.reason)
+atexit.register(late)
+call_llm("hi")
+"""
+    assert program.run(script) == "True the journal is closed\n"
+    assert len(program.journals()) == 1
+    assert program.verify() == Exit.WHOLE
+
+
+def test_settings_are_read_when_a_program_prepares(program: Program) -> None:
+    """A fault stops the start, not the first request; and it crosses from a worker process whole."""
+    script = """
+from concurrent.futures import ProcessPoolExecutor
+from eve_proxy.fail_closed import prepare
+from eve_proxy.model.errors import ConfigurationError
+with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    for future in (pool.submit(prepare), pool.submit(prepare)):
+        try: future.result(30)
+        except ConfigurationError as error: print(len(error.faults), error.faults[0].split("=")[0])
+"""
+    assert program.run(script, JWT_SECRET_KEY="", EVE_PROXY_PORT="x") == "2 EVE_PROXY_PORT\n" * 2
+    assert program.journals() == {}
 
 
 def test_faults_of_the_environment(program: Program) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.integration.sidecar import Sidecar, head_of, read_all, until
 
 CA = trustme.CA()
 CERTIFICATE = CA.issue_cert("localhost", "127.0.0.1", "evil.example")
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
@@ -125,6 +127,37 @@ def test_curl_that_fronts(sidecar: Sidecar, origin: Origin, tmp_path: Path) -> N
     assert reply.exit != 0
     assert "access denied" in reply.errors
     nothing_came(origin)
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    ("authority", "name", "passes"),
+    [
+        ("localhost", ["-servername", "localhost"], True),
+        ("LOCALHOST", ["-servername", "localhost"], True),
+        ("localhost.", ["-servername", "localhost"], True),
+        ("localhost", ["-servername", "LOCALHOST"], True),
+        ("localhost", ["-servername", "localhost", "-tls1_2"], True),
+        ("127.0.0.1", ["-noservername"], True),
+        ("0x7f000001", ["-noservername"], True),
+        ("localhost", ["-servername", "evil.example"], False),
+        ("localhost", ["-servername", "localhost."], False),
+        ("localhost", ["-noservername"], False),
+        ("127.0.0.1", ["-servername", "localhost"], False),
+        ("127.0.0.1", ["-servername", "127.0.0.1"], False),
+    ],
+)
+def test_openssl(sidecar: Sidecar, origin: Origin, authority: str, name: list[str], passes: bool) -> None:
+    """Every spelling of the judged host passes; every other name, and none, reads an alert that says why."""
+    command = ["openssl", "s_client", "-proxy", f"127.0.0.1:{sidecar.port}", "-ign_eof", *name]
+    port = origin.netloc.rpartition(":")[2]
+    done = subprocess.run(
+        [*command, "-connect", f"{authority}:{port}"], input=b"GET / HTTP/1.0\r\n\r\n", capture_output=True, timeout=30
+    )
+    assert (b"hello" in done.stdout) == passes
+    assert (b"alert access denied" in done.stderr) == (not passes)
+    if not passes:
+        nothing_came(origin)
 
 
 def test_domain_fronting(sidecar: Sidecar, origin: Origin) -> None:

@@ -1,5 +1,7 @@
 """Errors say what they were made with."""
 
+import pickle
+
 from eve_proxy.model.errors import ConfigurationError, InvalidAuthority, JournalUnavailable, Malformed
 
 
@@ -15,3 +17,9 @@ def test_details() -> None:
     assert InvalidAuthority("x").fault == "authority"
     assert ConfigurationError(("a", "b")).faults == ("a", "b")
     assert JournalUnavailable("full").certificate is None
+
+
+def test_faults_of_the_configuration_cross_to_another_process() -> None:
+    """A worker that cannot be configured tells its parent why, fault by fault."""
+    error = pickle.loads(pickle.dumps(ConfigurationError(("a", "b"))))
+    assert (error.faults, str(error)) == (("a", "b"), "a\nb")

@@ -68,5 +68,7 @@ def test_a_question_for_another_policy_is_refused() -> None:
 
 def test_a_bad_question_is_400_with_a_reason() -> None:
     """A client with a defect is told, and never gets a decision."""
-    status, answer = ask(b"{")
-    assert (status, answer) == (400, {"error": "the request is not JSON"})
+    for text in (b"{", b"\xff", b'{"a": NaN}', b'{"a": 1, "a": 1}'):
+        status, answer = ask(text)
+        assert (status, list(answer)) == (400, ["error"])
+        assert answer["error"].startswith("the request is not strict JSON: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from typing import Any
 
@@ -135,6 +136,34 @@ def test_documents_that_are_no_questions_are_refused(text: bytes) -> None:
     """Neither other JSON nor other bytes are questions."""
     with pytest.raises(BadQuestion):
         parse_question(text)
+
+
+@pytest.mark.parametrize(
+    ("known", "twice"),
+    [
+        ('"host"', '"host":"elsewhere.example","host"'),
+        ('"body"', '"b\\u006fdy":"hi","body"'),
+        ('"proposed_action"', '"proposed_action":{},"proposed_action"'),
+        ('"request_id"', '"later":{"a":1,"a":1},"request_id"'),
+    ],
+)
+def test_a_name_that_occurs_twice_is_refused(known: str, twice: str) -> None:
+    """Who sends two hosts, or two bodies, has asked two questions: neither is answered."""
+    text = document().decode().replace(known, twice, 1)
+    assert orjson.loads(text)["request_id"] == "cert_1"
+    with pytest.raises(BadQuestion, match="not strict JSON: a name occurs twice"):
+        parse_question(text.encode())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"body": "x\ud83d"}, {"path": "/\ud83d"}, {"method": "\ud83d"}, {"headers": [["a", "\ud83d"]]}],
+)
+def test_half_of_a_surrogate_pair_is_refused(changes: dict[str, Any]) -> None:
+    """No bytes say that: judging something like it would be judging another request."""
+    text = json.dumps({**DOCUMENT, "proposed_action": {**ACTION, **changes}})
+    with pytest.raises(BadQuestion, match="holds half of a surrogate pair"):
+        parse_question(text.encode())
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5), lambda inner: (

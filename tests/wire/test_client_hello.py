@@ -247,6 +247,8 @@ def test_reasons_hold_nothing_of_the_content() -> None:
         (b"SSH-2.0-x\r\n", "SSH"),
         (b"GET /x HTTP/1.1\r\n", "HTTP"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP"),
+        (b"\x16\x03\x01", "TLS"),
+        (b"\x15\x03\x01", "unknown"),
         (b"EHLO me\r\n", "unknown"),
         (b"x\r\nGET / HTTP/1.1\r\n", "unknown"),
         (b"", "unknown"),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import deque
-from collections.abc import Mapping
+from collections import UserString, deque
+from collections.abc import Mapping, Sequence, Set, ValuesView
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -24,7 +24,9 @@ from eve_proxy.model.errors import BodyTooLarge, JudgingFailed
 
 _DEEPEST: Final = 64
 _TEXTUAL: Final = (PurePath, UUID, Decimal, date, time, timedelta)
+_TEXT: Final = (str, bytes, bytearray, memoryview, UserString)
 _RECEIVERS: Final = ("self", "cls")
+_RECEIVER: Final = object()  # stands for a method's object, which is not read unless it is a text itself
 _NO_VALUE: Final = object()
 
 
@@ -53,13 +55,23 @@ def document_of(terms: Terms, args: tuple[Any, ...], kwargs: Mapping[str, Any], 
 
 
 def _arguments(terms: Terms, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    if terms.signature is None:
-        return {"args": list(args), "kwargs": dict(kwargs)}
-    bound = terms.signature.bind(*args, **kwargs)
-    bound.apply_defaults()
-    arguments = bound.arguments
-    first = next(iter(arguments), None)
-    return {name: value for name, value in arguments.items() if name != first or name not in _RECEIVERS}
+    args, named = (*terms.held, *args), {**terms.named, **kwargs}
+    receiver = next(iter(terms.signatures[0].parameters), None) if terms.signatures else None
+    if receiver in _RECEIVERS:
+        if args and not isinstance(args[0], _TEXT):
+            args = (_RECEIVER, *args[1:])
+        elif not isinstance(named.get(receiver, ""), _TEXT):
+            named[receiver] = _RECEIVER
+    for position, signature in enumerate(terms.signatures, 1):
+        try:
+            bound = signature.bind(*args, **named)
+        except TypeError:
+            if position == len(terms.signatures):
+                raise
+            continue
+        bound.apply_defaults()
+        return {name: value for name, value in bound.arguments.items() if value is not _RECEIVER}
+    return {"args": args, "kwargs": named}
 
 
 class _Reader:
@@ -81,6 +93,8 @@ class _Reader:
             return int.__int__(value)
         if isinstance(value, float):
             return float.__float__(value)
+        if isinstance(value, UserString):
+            return self.plain(value.data, depth)
         if isinstance(value, bytes | bytearray | memoryview):
             return self.plain(_text(bytes(value)), depth)
         if isinstance(value, _TEXTUAL):
@@ -100,6 +114,8 @@ class _Reader:
         if isinstance(value, list | tuple | set | frozenset | deque):
             return [self.plain(member, depth) for member in value]
         fields = _fields(value)
+        if fields is None and isinstance(value, Sequence | Set | ValuesView) and not isinstance(value, range):
+            return [self.plain(member, depth) for member in value]
         if fields is None:
             kind = type(value)
             return {"unread": f"{kind.__module__}.{kind.__qualname__}"}

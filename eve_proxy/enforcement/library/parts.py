@@ -66,3 +66,6 @@ class Provider(Protocol):
 
         :raises ConfigurationError: every fault of the environment.
         """
+
+    def close(self) -> None:
+        """End the journal; the next call begins anew."""

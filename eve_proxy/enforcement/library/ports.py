@@ -87,7 +87,8 @@ class CallText:
         return Body(chunks=(data,), size=len(data), sha256=hashlib.sha256(data).hexdigest(), content=data)
 
     def _is_plain(self) -> bool:
-        return _PLAIN.issuperset(map(type, self._args)) and _PLAIN.issuperset(map(type, self._kwargs.values()))
+        values = (*self._args, *self._kwargs.values(), *self._terms.held, *self._terms.named.values())
+        return _PLAIN.issuperset(map(type, values))
 
 
 class CallRace:

@@ -93,10 +93,10 @@ def _keep(task: asyncio.Task[Any]) -> None:
 
 async def _handed_out(call: Call, result: Any, certificate: DecisionCertificate) -> Any:
     """The result; a dict as a copy with the certificate in it."""
-    if inspect.isgenerator(result) or inspect.isasyncgen(result) or inspect.iscoroutine(result):
-        if not inspect.isasyncgen(result):
+    if inspect.isgenerator(result) or inspect.isasyncgen(result) or inspect.isawaitable(result):
+        if inspect.isgenerator(result) or inspect.iscoroutine(result):
             result.close()
-        await call.veto("the function returned a generator or coroutine, whose body would run outside the deadline")
+        await call.veto("the function returned a generator or awaitable, whose work would be done after the deadline")
     call.succeeded(certificate)
     if not isinstance(result, dict):
         return result

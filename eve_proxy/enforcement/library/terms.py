@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,7 +24,9 @@ class Terms:
     :ivar run_fmi: whether the call's text is judged; without it only who calls is (``coverage: none``).
     :ivar fmi_input: further text to judge: a value, or a callable of the call's arguments; None for none.
     :ivar target: ``/module.qualified_name``, percent-coded: what the question calls ``path``.
-    :ivar signature: None when the function does not tell.
+    :ivar held: arguments that a ``functools.partial`` adds in front of the call's; ``named``: those it adds by name.
+    :ivar signatures: how arguments may be bound: as the innermost function takes them, then as its outermost wrapper
+        does (a decorator may add arguments of its own); none when the function does not tell.
     """
 
     caller: str
@@ -32,7 +35,9 @@ class Terms:
     run_fmi: bool
     fmi_input: Any
     target: bytes
-    signature: inspect.Signature | None
+    held: tuple[Any, ...]
+    named: Mapping[str, Any]
+    signatures: tuple[inspect.Signature, ...]
 
 
 def terms_of(
@@ -61,14 +66,17 @@ def terms_of(
         raise TypeError("run_fmi must be True or False")
     if inspect.iscoroutinefunction(fmi_input):
         raise TypeError("fmi_input must be a value or an ordinary function: it is called in a thread, not awaited")
+    called, held, named = _without_partials(function)
     return Terms(
         caller=caller,
         org_id=org_id,
         timeout_s=float(timeout_s),
         run_fmi=run_fmi,
         fmi_input=fmi_input,
-        target=_target(function),
-        signature=_signature(function),
+        target=_target(called),
+        held=held,
+        named=named,
+        signatures=_signatures(called),
     )
 
 
@@ -97,16 +105,25 @@ def _check_text(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be 1 to {_LONGEST} printable characters: it is stamped into every certificate")
 
 
+def _without_partials(function: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """What a ``functools.partial`` calls, with the arguments it adds: they are part of what the function is told."""
+    held: tuple[Any, ...] = ()
+    named: dict[str, Any] = {}
+    while isinstance(function, functools.partial):
+        held, named, function = (*function.args, *held), {**function.keywords, **named}, function.func
+    return function, held, named
+
+
 def _target(function: Any) -> bytes:
-    while hasattr(function, "func") and not hasattr(function, "__qualname__"):  # functools.partial
-        function = function.func
     named = function if hasattr(function, "__qualname__") else type(function)
     name = f"{getattr(named, '__module__', None) or 'builtins'}.{named.__qualname__}"
     return b"/" + quote(name, safe=".<>").encode("ascii")
 
 
-def _signature(function: Any) -> inspect.Signature | None:
+def _signatures(function: Any) -> tuple[inspect.Signature, ...]:
     try:
-        return inspect.signature(function)
+        innermost = inspect.signature(function)
+        outermost = inspect.signature(function, follow_wrapped=False)
     except (TypeError, ValueError):  # some built-in functions
-        return None
+        return ()
+    return (innermost,) if innermost == outermost else (innermost, outermost)

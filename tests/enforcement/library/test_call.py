@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eve_proxy.enforcement.library.errors import FailClosedError
+from eve_proxy.enforcement.library.ports import CallText
+from eve_proxy.model.body import Body
 from eve_proxy.model.errors import (
     BodyInterrupted,
     GovernorMisbehaved,
@@ -94,6 +96,21 @@ def test_a_callable_fmi_input_that_wants_to_exit_is_pillar_114(kind: type[BaseEx
         raise kind
 
     assert told(refusal(bench.enforce(fmi_input=pick)(call_llm), "x"))["matched_pillar"] == "114"
+
+
+@pytest.mark.parametrize(
+    "error", [Malformed("x", "y"), BodyInterrupted(), Overloaded()], ids=lambda error: type(error).__name__
+)
+def test_what_only_a_connection_can_answer_is_pillar_114(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """The pipeline leaves some failures of reading to the edge; a call has none but its caller."""
+
+    async def read(_: CallText) -> Body:
+        raise error
+
+    monkeypatch.setattr(CallText, "read", read)
+    certificate = told(refusal(LibraryBench().enforce()(call_llm), "hi"))
+    assert certificate["matched_pillar"] == "114"
+    assert certificate["reason"] == f"judging failed: {type(error).__name__}"
 
 
 def test_a_callable_fmi_input_that_takes_too_long_is_pillar_114() -> None:

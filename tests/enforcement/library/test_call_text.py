@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import json
-from collections import namedtuple
+from collections import UserDict, UserList, UserString, namedtuple
 from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
@@ -61,6 +62,65 @@ def test_a_callable_fmi_input_gets_the_calls_arguments() -> None:
         return f"{prompt}|{extra['model']}"
 
     assert text(call_llm, "hello", model="small", fmi_input=pick)["fmi_input"] == "hello|small"
+
+
+def test_what_a_partial_holds_is_judged() -> None:
+    """Text that was fixed by functools.partial is told to the function like any other, wherever it goes."""
+    held = functools.partial(functools.partial(call_llm, "first", model="small"), "second", temper="hot")
+    assert text(held, "third", system="s") == {
+        "arguments": {
+            "prompt": "first",
+            "more": ["second", "third"],
+            "system": "s",
+            "extra": {"model": "small", "temper": "hot"},
+        }
+    }
+    assert text(functools.partial(call_llm, prompt="kept"), prompt="replaced")["arguments"]["prompt"] == "replaced"
+
+
+def injecting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator that adds an argument, as those of many frameworks do."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, session=object(), **kwargs)
+
+    return wrapper
+
+
+def test_a_decorator_below_that_adds_arguments_is_no_fault() -> None:
+    """The call is judged as it was made, though it is not what the innermost function takes."""
+
+    @injecting
+    def ask(prompt: str, *, session: object) -> None: ...
+
+    assert text(ask, "hello") == {"arguments": {"args": ["hello"], "kwargs": {}}}
+    with pytest.raises(TypeError):
+        text(functools.wraps(ask)(one), "too", "many")
+
+
+def test_a_method_below_such_a_decorator_keeps_its_object_to_itself() -> None:
+    """Neither the fields of the object nor its credentials are read where names do not tell which argument it is."""
+
+    @dataclasses.dataclass
+    class Client:
+        token: str = "s3cret"
+
+        @injecting
+        def ask(self, prompt: str, *, session: object) -> None: ...
+
+    for arguments in (text(Client.ask, Client(), "hello"), text(Client.ask, prompt="hello", self=Client())):
+        assert "hello" in str(arguments)
+        assert "s3cret" not in str(arguments)
+
+
+def test_a_text_that_is_its_own_object_is_judged() -> None:
+    """A method of a text, or a function that calls its text ``self``: what it works on is its text."""
+
+    class Prompt(str):
+        def send(self, to: str) -> None: ...
+
+    assert text(Prompt.send, Prompt("attack"), "x") == {"arguments": {"self": "attack", "to": "x"}}
 
 
 def test_self_is_not_walked() -> None:
@@ -129,6 +189,12 @@ class Model:
         (Model(), {"content": "hi", "more": "surprise"}),
         (namedtuple("Pair", "a b")("x", "y"), ["x", "y"]),
         (Colour.RED, "red"),
+        (UserString("text"), "text"),
+        (UserList([UserDict(a="b")]), [{"a": "b"}]),
+        ({"a": "b"}.values(), ["b"]),
+        ({"a": "b"}.items(), [["a", "b"]]),
+        (range(10**12), {"unread": "builtins.range"}),
+        (iter(["once"]), {"unread": "builtins.list_iterator"}),
         (Path("/etc/passwd"), "/etc/passwd"),
         (Decimal("1.5"), "1.5"),
         (datetime.date(2026, 4, 16), "2026-04-16"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import inspect
 import threading
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections import OrderedDict, UserDict, defaultdict
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from eve_proxy.enforcement.library.call import last_certificate
 from eve_proxy.enforcement.library.errors import FailClosedError
 from eve_proxy.enforcement.library.runners import Runners
+from eve_proxy.enforcement.library.waiting import BlockingWait
 from eve_proxy.model.errors import GovernorUnavailable, JournalUnavailable, SigningFailed
 from eve_proxy.signing.verification import verify_certificate
 from eve_proxy.system import SystemClock
@@ -277,6 +279,33 @@ def test_an_fmi_input_that_hangs_is_given_up_at_the_deadline(wrap: Wrap) -> None
     assert ran == []
 
 
+@pytest.mark.parametrize("how", ["positional", "named", "held", "held by name"])
+def test_an_argument_that_hangs_when_it_is_read_is_given_up_at_the_deadline(how: str) -> None:
+    """A container that loads its members from somewhere runs its own code: a caller leaves it as it leaves a judge."""
+    bench, release, ran = LibraryBench(clock=SystemClock()), threading.Event(), []
+
+    class Lazy(UserDict[str, str]):
+        def items(self) -> Any:
+            release.wait(20)
+            return super().items()
+
+    def function(messages: Any) -> None:
+        ran.append(messages)
+
+    calls = {
+        "positional": lambda: bench.enforce(timeout_s=0.1)(function)(Lazy()),
+        "named": lambda: bench.enforce(timeout_s=0.1)(function)(messages=Lazy()),
+        "held": bench.enforce(timeout_s=0.1)(functools.partial(function, Lazy())),
+        "held by name": bench.enforce(timeout_s=0.1)(functools.partial(function, messages=Lazy())),
+    }
+    began = bench.clock.monotonic()
+    certificate = told(refusal(calls[how]))
+    assert bench.clock.monotonic() - began < 5
+    release.set()
+    assert certificate["reason"] == "enforcement deadline of 0.1 s exceeded"
+    assert ran == []
+
+
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
 def test_a_wish_to_end_the_program_is_passed_on(kind: type[BaseException]) -> None:
     """sys.exit() in an enforced function ends the program as ever, and is on record."""
@@ -360,15 +389,32 @@ def test_what_would_run_later_is_not_handed_out() -> None:
     def lazy(_: str) -> Any:
         return (entered.append(number) for number in range(3))
 
-    assert "generator or coroutine" in told(refusal(plain(LibraryBench(), lazy)))["reason"]
+    assert "generator or awaitable" in told(refusal(plain(LibraryBench(), lazy)))["reason"]
 
     async def later() -> None:
         entered.append("ran")
 
     coroutine_object = later()
-    assert "generator or coroutine" in told(refusal(plain(LibraryBench(), lambda _: coroutine_object)))["reason"]
+    assert "generator or awaitable" in told(refusal(plain(LibraryBench(), lambda _: coroutine_object)))["reason"]
     assert inspect.getcoroutinestate(coroutine_object) == inspect.CORO_CLOSED
     assert entered == []
+
+
+def test_neither_is_what_can_be_awaited() -> None:
+    """A task or a lazy query that a function returns would do its work after the certificate."""
+
+    class Query:
+        def __await__(self) -> Generator[None, None, str]:
+            yield
+            return "rows"
+
+    assert "generator or awaitable" in told(refusal(plain(LibraryBench(), lambda _: Query())))["reason"]
+
+    async def starts(_: str) -> Any:
+        return asyncio.ensure_future(asyncio.sleep(0))
+
+    enforced = LibraryBench().enforce()(starts)
+    assert "generator or awaitable" in told(refusal(lambda: asyncio.run(enforced("hi"))))["reason"]
 
 
 def test_functions_that_hang_are_bounded() -> None:
@@ -382,6 +428,79 @@ def test_functions_that_hang_are_bounded() -> None:
     release.set()
     assert plain(bench, echo)()["text"] == "hello"
     assert ran == []
+
+
+@both
+def test_the_refusal_of_an_inner_call_is_the_outer_ones_cause(wrap: Wrap) -> None:
+    """Both are on record: the veto of the call inside, and pillar 114 for the function that let it pass."""
+    bench, inside = LibraryBench(), LibraryBench(VETO)
+    error = refusal(wrap(bench, plain(inside, echo)))
+    assert told(error)["matched_pillar"] == "114"
+    assert told(error)["reason"] == "the function raised FailClosedError"
+    assert isinstance(error.__cause__, FailClosedError)
+    assert told(error.__cause__)["matched_pillar"] == "128"
+    assert (bench.journal.kinds, inside.journal.kinds) == (
+        [("allow", None), ("fail_closed", "114")],
+        [("block", "128")],
+    )
+
+
+def test_no_more_threads_is_pillar_114() -> None:
+    """A system that gives no further thread: refused with both certificates, and nothing ran."""
+
+    class NoThreads(Runners):
+        def submit(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+            raise RuntimeError("can't start new thread")
+
+    bench, ran = LibraryBench(functions=NoThreads("function")), []
+    error = refusal(plain(bench, ran.append))
+    assert (told(error)["matched_pillar"], type(error.__cause__)) == ("114", RuntimeError)
+    assert told(error)["parent"] == bench.journal.certificates[0].certificate_id
+    assert ran == []
+
+
+def test_an_interrupted_caller_takes_the_allow_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the function runs: whoever called is gone at once, and the record says that nobody got a result."""
+    bench, began, release = LibraryBench(), threading.Event(), threading.Event()
+    waits = BlockingWait.settled
+
+    async def settled(self: BlockingWait, future: Any, seconds: float) -> bool:
+        if future.done() or not bench.journal.certificates:
+            return await waits(self, future, seconds)
+        assert began.wait(20)
+        raise KeyboardInterrupt
+
+    def hangs(_: str) -> None:
+        began.set()
+        release.wait(20)
+
+    monkeypatch.setattr(BlockingWait, "settled", settled)
+    with pytest.raises(KeyboardInterrupt):
+        plain(bench, hangs)()
+    release.set()
+    assert bench.journal.kinds == [("allow", None), ("fail_closed", "114")]
+    assert bench.journal.certificates[1].draft.reason == "whoever called was interrupted"
+
+
+def test_a_coroutine_is_cancelled_at_its_deadline() -> None:
+    """It is told to end, as by asyncio.timeout, and what it says while it ends is nobody's."""
+    bench, events = LibraryBench(clock=SystemClock()), []
+
+    async def function() -> None:
+        try:
+            await asyncio.sleep(20)
+        except asyncio.CancelledError:
+            events.append("cancelled")
+            raise ValueError from None
+
+    async def main() -> None:
+        with pytest.raises(FailClosedError, match="did not finish within"):
+            await bench.enforce(timeout_s=0.05)(function)()
+        while not events:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+    assert events == ["cancelled"]
 
 
 def test_a_cancelled_caller_cancels_the_function_and_is_on_record() -> None:
