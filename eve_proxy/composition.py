@@ -137,6 +137,8 @@ def compose(
         entropy=entropy,
         org_id=config.org_id,
         connect_sni=config.connect_sni,
+        transparent_verify=config.transparent_verify,
+        transparent_unnamed=config.transparent_unnamed,
     )
     dialler = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=config.upstream_timeout, own_ports=own_ports)
     listening = ip_address(config.host)
@@ -152,7 +154,7 @@ def compose(
         limits=Limits(max_body=config.max_body, max_connections=config.max_connections),
         account=BufferAccount(config.max_buffered),
         clock=reactor,
-        default_authority=Authority(host=config.host, port=max(own_ports), address=listening),
+        default_authority=Authority(host=config.host, port=config.port or max(own_ports), address=listening),
     )
     return Parts(
         pipeline=pipeline,

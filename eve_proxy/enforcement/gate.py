@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,8 @@ class Gate:
 
     :ivar org_id: EVE_PROXY_ORG_ID.
     :ivar connect_sni: EVE_PROXY_CONNECT_SNI.
+    :ivar transparent_verify: EVE_PROXY_TRANSPARENT_VERIFY.
+    :ivar transparent_unnamed: EVE_PROXY_TRANSPARENT_UNNAMED.
     """
 
     pipeline: Pipeline
@@ -32,6 +35,8 @@ class Gate:
     entropy: IEntropy
     org_id: str
     connect_sni: Literal["strict", "log", "off"]
+    transparent_verify: Literal["dial-name", "strict", "off"] = "dial-name"
+    transparent_unnamed: Literal["refuse", "address"] = "refuse"
 
     def exchange(self, client: Downstream, request: Request, route: Route, coverage: Coverage) -> Exchange:
         """The request with its circumstances."""
@@ -47,9 +52,16 @@ class Gate:
             coverage=coverage,
         )
 
-    async def rule(self, client: Downstream, exchange: Exchange, source: IBodySource | None) -> Decision | None:
+    async def rule(
+        self,
+        client: Downstream,
+        exchange: Exchange,
+        source: IBodySource | None,
+        refuse: Callable[[Downstream, Decision], object] | None = None,
+    ) -> Decision | None:
         """Decide; refuse by ourselves what gets no permit.
 
+        :param refuse: tells the client, where an HTTP answer would not be understood.
         :returns: a decision with a permit that the entry point must use now, or None when all has been said.
         """
         objection = self.admission.objection(exchange)
@@ -68,10 +80,11 @@ class Gate:
                 decision = await self.admission.refuse(exchange, overloaded(str(error)))
         if decision.permit is not None:
             return decision
-        self._refuse(client, decision)
+        (refuse or self.refuse)(client, decision)
         return None
 
-    def _refuse(self, client: Downstream, decision: Decision) -> None:
+    def refuse(self, client: Downstream, decision: Decision) -> None:
+        """Log a decision without permit and tell the client, in HTTP."""
         head_only = decision.exchange.request.method == "HEAD"
         if decision.failure is not None and decision.certificate is not None:
             self.log.decided(decision, 502, detail=decision.failure)

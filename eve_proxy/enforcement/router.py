@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from eve_proxy.enforcement import answers, connect, forward
+from eve_proxy.enforcement import answers, connect, forward, transparent
 from eve_proxy.enforcement.admin import Admin
 from eve_proxy.enforcement.gate import Gate
 from eve_proxy.governance.driving import Drive
 from eve_proxy.model.errors import Malformed
 from eve_proxy.transport.downstream import Downstream
+from eve_proxy.wire.client_hello import Seen
 from eve_proxy.wire.events import Form, RequestHead
 
 
@@ -28,6 +31,9 @@ class Router:
 
     def begin(self, client: Downstream, head: RequestHead) -> None:
         """A request's head is there."""
+        if client.destination is not None:
+            self._start(client, transparent.enter(self._gate, client, client.destination, head))
+            return
         if head.form is Form.ORIGIN or head.form is Form.ASTERISK:
             self._admin.enter(client, head)
             return
@@ -35,7 +41,15 @@ class Router:
             client.answer(_last_hop(head), keep=False)
             return
         enter = connect.enter if head.form is Form.AUTHORITY else forward.enter
-        Drive(enter(self._gate, client, head), partial(_served, client), partial(self._defect, client))
+        self._start(client, enter(self._gate, client, head))
+
+    def redirected(self, client: Downstream, seen: Seen, held: bytes) -> None:
+        """A redirected connection begins with something else than HTTP."""
+        assert client.destination is not None
+        self._start(client, transparent.enter_tunnel(self._gate, client, client.destination, seen, held))
+
+    def _start(self, client: Downstream, entry: Coroutine[Any, Any, None]) -> None:
+        Drive(entry, partial(_served, client), partial(self._defect, client))
 
     def malformed(self, client: Downstream, error: Malformed) -> bytes:
         """The answer to bytes that are no request: counted and logged, never certified."""

@@ -244,6 +244,27 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         _SECURITY,
     ),
     _eve(
+        "TRANSPARENT_PORT",
+        "15001",
+        kinds.whole("port", 0, 65535),
+        "Listen port for redirected connections; 0: off",
+        _SECURITY,
+    ),
+    _eve(
+        "TRANSPARENT_VERIFY",
+        "dial-name",
+        kinds.choice("dial-name", "strict", "off"),
+        "Redirected: we dial where the name leads; strict: only if the client dialled that too; off: what it dialled",
+        _SECURITY,
+    ),
+    _eve(
+        "TRANSPARENT_UNNAMED",
+        "refuse",
+        kinds.choice("refuse", "address"),
+        "Redirected and nameless (no SNI, ECH, neither HTTP nor TLS): refused, or judged by its address",
+        _SECURITY,
+    ),
+    _eve(
         "MAX_BUFFERED", str(256 * _MIB), kinds.octets(0, 1 << 40), "Most body bytes held at once; then 503", _SECURITY
     ),
     _eve("MAX_CONNECTIONS", "10000", kinds.whole("count", 1, 1_000_000), "Most client connections", _SECURITY),

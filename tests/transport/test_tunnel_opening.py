@@ -17,7 +17,7 @@ class Client:
     def __init__(self) -> None:
         self.heard: list[Any] = []
 
-    def relay(self, event: Event, upstream: Any, *, to_downstream: bytes) -> None:
+    def relay(self, event: Event, upstream: Any, *, to_downstream: bytes, held: bytes | None) -> None:
         self.heard.append((event, upstream, to_downstream))
 
     def upstream_failed(self, answer: bytes | None) -> None:
