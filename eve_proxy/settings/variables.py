@@ -254,14 +254,14 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         "TRANSPARENT_VERIFY",
         "dial-name",
         kinds.choice("dial-name", "strict", "off"),
-        "Redirected: we dial where the name leads; strict: only if the client dialled that too; off: what it dialled",
+        "Dial where the name leads; strict: if the client dialled that too; off: what it dialled",
         _SECURITY,
     ),
     _eve(
         "TRANSPARENT_UNNAMED",
         "refuse",
         kinds.choice("refuse", "address"),
-        "Redirected and nameless (no SNI, ECH, neither HTTP nor TLS): refused, or judged by its address",
+        "Redirected, no SNI or ECH or neither HTTP nor TLS: refuse, or judge it by its address",
         _SECURITY,
     ),
     _eve(

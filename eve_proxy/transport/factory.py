@@ -93,9 +93,9 @@ class ProxyFactory(ServerFactory):
 
     def local_name(self, peer: str) -> str:
         """``peer``, or loopback for another address of this machine: a redirected local client comes from one."""
-        address = ip_address(peer)
+        address = ip_address(peer.removeprefix("::ffff:"))
         if not is_own_address(address):
-            return peer
+            return str(address)
         return "127.0.0.1" if address.version == 4 else "::1"
 
     @property

@@ -27,7 +27,6 @@ _SOCKADDR_IN6: Final = struct.Struct("!2xH4x16s4x")
 _TLS: Final = 0x16
 _FIRST_BYTES: Final = frozenset(TCHAR)
 
-ENDED: Final = NotTls(reason="the client stopped before it said what it speaks")
 SILENT: Final = NotTls(reason="the client did not say in time what it speaks")
 NEITHER: Final = NotTls(reason="neither HTTP nor TLS")
 
@@ -107,8 +106,7 @@ class Arrival:
             self._knows(NEITHER)
 
     def input_ended(self) -> None:
-        """The client will send no more."""
-        self._knows(ENDED)
+        """The client will send no more; what it has sent is being decided."""
 
     def expired(self) -> None:
         """The client has had its time."""
