@@ -150,6 +150,8 @@ def compose(
         org_id=config.org_id,
         connect_sni=config.connect_sni,
         outcome=journal.outcome,
+        transparent_verify=config.transparent_verify,
+        transparent_unnamed=config.transparent_unnamed,
     )
     dialler = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=config.upstream_timeout, own_ports=own_ports)
     listening = ip_address(config.host)
@@ -167,7 +169,7 @@ def compose(
         limits=Limits(max_body=config.max_body, max_connections=config.max_connections),
         account=account,
         clock=reactor,
-        default_authority=Authority(host=config.host, port=max(own_ports), address=listening),
+        default_authority=Authority(host=config.host, port=config.port or max(own_ports), address=listening),
     )
     return Parts(
         pipeline=pipeline,

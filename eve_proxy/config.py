@@ -83,6 +83,9 @@ class Config:
     allowed_clients: AllowedClients
     connect_ports: PortSet
     connect_sni: Literal["strict", "log", "off"]
+    transparent_port: int
+    transparent_verify: Literal["dial-name", "strict", "off"]
+    transparent_unnamed: Literal["refuse", "address"]
     max_buffered: int
     max_connections: int
     prefilters: tuple[str, ...]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from socket import socket
 from typing import Any
 
@@ -32,7 +32,7 @@ from eve_proxy.session import Session
 from eve_proxy.settings.fingerprint import Fingerprint
 from eve_proxy.system import SystemClock, SystemEntropy
 from eve_proxy.transport.line_writer import LineWriter
-from eve_proxy.transport.listening import bind, raise_file_limit
+from eve_proxy.transport.listening import bind, bind_redirected, raise_file_limit
 
 # Seconds that exchanges in flight may take to finish after SIGTERM; Kubernetes kills after 30.
 GRACE = 20.0
@@ -69,7 +69,7 @@ class SidecarService(Service):
         self._committer = Committer(reactor.callFromThread)
         self._journal: Journal | None = None
         self._parts: Parts | None = None
-        self._port: Any = None
+        self._ports: list[Any] = []
         self._shared = lines
         self._lines: LineWriter | None = None
         self._descriptor: int | None = None
@@ -98,10 +98,14 @@ class SidecarService(Service):
             self._log.warn("{warning}", warning=warning)
         # What can be refused comes before the journal: a start that fails leaves no session in it. The socket listens
         # last, so that a fault finds nobody served, but it is bound first: the destination table must know our port.
-        with bind(config.host, config.port) as listener:
+        with ExitStack() as bound:
+            listeners = [bound.enter_context(bind(config.host, config.port))]
+            if config.transparent_port:
+                redirected = bind_redirected(config.host, config.transparent_port)
+                listeners += [bound.enter_context(listener) for listener in redirected]
             self._lines = self._open_log()
             self._open_journal()
-            self._serve(listener, self._lines)
+            self._serve(listeners, self._lines)
         assert self._session is not None
         self._session.begin()
 
@@ -126,7 +130,7 @@ class SidecarService(Service):
         )
         self._reactor.addSystemEventTrigger("after", "shutdown", self._committer.stop)
 
-    def _serve(self, listener: socket, lines: LineWriter) -> None:
+    def _serve(self, listeners: Sequence[socket], lines: LineWriter) -> None:
         config = self._config
         assert self._journal is not None
         raise_file_limit(config.max_connections, self._log.warn)
@@ -146,14 +150,16 @@ class SidecarService(Service):
             config,
             reactor=self._reactor,
             journal=self._journal,
-            own_ports={listener.getsockname()[1]},
+            own_ports={listener.getsockname()[1] for listener in listeners},
             plugins=self._plugins,
             suppressor=suppressor,
             jwks=session.jwks,
             write_line=lines.write,
         )
-        listener.listen(BACKLOG)
-        self._port = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._parts.factory)
+        for listener in listeners:
+            listener.listen(BACKLOG)
+            adopted = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._parts.factory)
+            self._ports.append(adopted)
 
     def _open_log(self) -> LineWriter:
         if self._decision_log == "-":
@@ -171,8 +177,10 @@ class SidecarService(Service):
         signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._terminate))
         # Its default would end the daemon without a session_close.
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hangup))
-        address = self._port.getHost()
+        address = self._ports[0].getHost()
         self._log.info("eve-sidecar listening on {host}:{port}", host=address.host, port=address.port)
+        if self._config.transparent_port:
+            self._log.info("redirected connections on port {port}", port=self._config.transparent_port)
 
     def _hangup(self) -> None:
         if self.running and self._session is not None:
@@ -218,5 +226,5 @@ class SidecarService(Service):
         await parts.factory.dismiss()
 
     async def _stop_listening(self) -> None:
-        if self._port is not None:
-            await self._port.stopListening()
+        for port in self._ports:
+            await port.stopListening()

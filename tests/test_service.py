@@ -55,7 +55,7 @@ class Reactor(MemoryReactorClock):
 class Daemon:
     """A service whose journal, socket and parts are scripted; every step is an event."""
 
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self, tmp_path: Path, transparent_port: str = "0") -> None:
         self.events: list[str] = []
         self.reactor = Reactor(self.events)
         self.draining: Deferred[None] = succeed(None)
@@ -82,11 +82,13 @@ class Daemon:
                 "EVE_PROXY_PORT": "0",
                 "EVE_PROXY_HOST": "127.0.0.1",
                 "EVE_PROXY_AUDIT_LOG": str(tmp_path / "journal.jsonl"),
+                "EVE_PROXY_TRANSPARENT_PORT": transparent_port,
             }
         )
         self.service = self.made(config)
         self.open_journal = mock.Mock(side_effect=self._event("journal opened", self.journal))
         self.bind = mock.Mock(side_effect=self._event("bound", self.listener))
+        self.bind_redirected = mock.Mock(side_effect=self._event("bound for what is redirected", [self.listener]))
         self.compose = mock.Mock(side_effect=self._event("composed", self.parts))
 
     def made(self, config: Config) -> SidecarService:
@@ -97,6 +99,7 @@ class Daemon:
         replaced = {
             "open_journal": self.open_journal,
             "bind": self.bind,
+            "bind_redirected": self.bind_redirected,
             "compose": self.compose,
             "Session": made_session,
         }
@@ -151,6 +154,17 @@ def test_the_journal_is_open_before_anything_listens(daemon: Daemon) -> None:
     ]
     assert daemon.compose.call_args.kwargs["own_ports"] == {4242}
     assert daemon.compose.call_args.kwargs["journal"] is daemon.journal
+
+
+def test_redirected_connections_have_sockets_of_their_own(tmp_path: Path) -> None:
+    """They are bound before the journal is opened too, and closed with the others."""
+    daemon = Daemon(tmp_path, transparent_port="15001")
+    daemon.start()
+    assert daemon.events[:3] == ["bound", "bound for what is redirected", "journal opened"]
+    daemon.bind_redirected.assert_called_once_with("127.0.0.1", 15001)
+    assert daemon.events.count("listening on descriptor 77") == 2
+    daemon.stop()
+    assert daemon.events.count("port closed") == 2
 
 
 @pytest.mark.parametrize(

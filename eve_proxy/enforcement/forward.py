@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eve_proxy.enforcement import answers
 from eve_proxy.enforcement.gate import Gate
+from eve_proxy.model.decision import Decision
 from eve_proxy.model.exchange import Coverage, Route
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.wire.events import RequestHead
@@ -14,7 +15,13 @@ async def enter(gate: Gate, client: Downstream, head: RequestHead) -> None:
     coverage = Coverage.HANDSHAKE if head.request.websocket else Coverage.FULL
     exchange = gate.exchange(client, head.request, Route.FORWARD, coverage)
     decision = await gate.rule(client, exchange, client.body)
-    if decision is None or decision.permit is None or decision.certificate is None:
+    if decision is not None:
+        release(gate, client, decision)
+
+
+def release(gate: Gate, client: Downstream, decision: Decision) -> None:
+    """Forward what got a permit."""
+    if decision.permit is None or decision.certificate is None:
         return
     body = decision.exchange.body
     client.forward(

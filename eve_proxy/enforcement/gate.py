@@ -27,6 +27,8 @@ class Gate:
     :ivar org_id: EVE_PROXY_ORG_ID.
     :ivar connect_sni: EVE_PROXY_CONNECT_SNI.
     :ivar outcome: records what became of an exchange that was let go: the id of its certificate, and details.
+    :ivar transparent_verify: EVE_PROXY_TRANSPARENT_VERIFY.
+    :ivar transparent_unnamed: EVE_PROXY_TRANSPARENT_UNNAMED.
     """
 
     pipeline: Pipeline
@@ -37,6 +39,8 @@ class Gate:
     org_id: str
     connect_sni: Literal["strict", "log", "off"]
     outcome: Callable[[str, dict[str, Any]], object]
+    transparent_verify: Literal["dial-name", "strict", "off"] = "dial-name"
+    transparent_unnamed: Literal["refuse", "address"] = "refuse"
 
     def exchange(self, client: Downstream, request: Request, route: Route, coverage: Coverage) -> Exchange:
         """The request with its circumstances."""
@@ -56,9 +60,16 @@ class Gate:
         """Who follows a decision that lets its exchange go."""
         return Released(decision, self.log, self.outcome, self.clock)
 
-    async def rule(self, client: Downstream, exchange: Exchange, source: IBodySource | None) -> Decision | None:
+    async def rule(
+        self,
+        client: Downstream,
+        exchange: Exchange,
+        source: IBodySource | None,
+        refuse: Callable[[Downstream, Decision], object] | None = None,
+    ) -> Decision | None:
         """Decide; refuse by ourselves what gets no permit.
 
+        :param refuse: tells the client, where an HTTP answer would not be understood.
         :returns: a decision with a permit that the entry point must use now, or None when all has been said.
         """
         objection = self.admission.objection(exchange, late=client.late)
@@ -77,13 +88,13 @@ class Gate:
                 decision = await self.admission.refuse(exchange, overloaded(str(error)))
         if decision.permit is not None:
             return decision
-        self._refuse(client, decision)
+        (refuse or self.refuse)(client, decision)
         return None
 
     async def refuse_stranger(self, client: Downstream, request: Request) -> None:
         """Answer a client that is not listed, whatever it asked of the proxy itself."""
         exchange = self.exchange(client, request, Route.FORWARD, Coverage.NONE)
-        self._refuse(client, await self.admission.refuse(exchange, refusal(client.peer)))
+        self.refuse(client, await self.admission.refuse(exchange, refusal(client.peer)))
 
     async def turn_away(self, client: Downstream) -> None:
         """Answer a connection that is one too many."""
@@ -92,7 +103,8 @@ class Gate:
         told = client.turn_away(answer)
         self.log.turned_away(client.peer, self.org_id, verdict, certificate, status if told else None)
 
-    def _refuse(self, client: Downstream, decision: Decision) -> None:
+    def refuse(self, client: Downstream, decision: Decision) -> None:
+        """Log a decision without permit and tell the client, in HTTP."""
         head_only = decision.exchange.request.method == "HEAD"
         if decision.failure is not None and decision.certificate is not None:
             client.answer(self.released(decision).failed(decision.failure), keep=False)

@@ -9,12 +9,13 @@ from typing import Any
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from eve_proxy.enforcement import answers, connect, forward
+from eve_proxy.enforcement import answers, connect, forward, transparent
 from eve_proxy.enforcement.admin import Admin, is_public
 from eve_proxy.enforcement.gate import Gate
 from eve_proxy.governance.driving import Drive
 from eve_proxy.model.errors import Malformed
 from eve_proxy.transport.downstream import Downstream
+from eve_proxy.wire.client_hello import Seen
 from eve_proxy.wire.events import Form, RequestHead
 
 
@@ -32,7 +33,9 @@ class Router:
         """A request's head is there."""
         local = head.form is Form.ORIGIN or head.form is Form.ASTERISK
         last_hop = head.max_forwards == 0 and head.request.method in ("OPTIONS", "TRACE")
-        if not (local or last_hop):
+        if client.destination is not None:
+            self._drive(client, transparent.enter(self._gate, client, client.destination, head))
+        elif not (local or last_hop):
             enter = connect.enter if head.form is Form.AUTHORITY else forward.enter
             self._drive(client, enter(self._gate, client, head))
         elif not (is_public(head) or self._gate.admission.clients.admits(client.peer)):
@@ -41,6 +44,11 @@ class Router:
             self._admin.enter(client, head)
         else:
             client.answer(_last_hop(head), keep=False)
+
+    def redirected(self, client: Downstream, seen: Seen, held: bytes) -> None:
+        """A redirected connection begins with something else than HTTP."""
+        assert client.destination is not None
+        self._drive(client, transparent.enter_tunnel(self._gate, client, client.destination, seen, held))
 
     def malformed(self, client: Downstream, error: Malformed) -> bytes:
         """The answer to bytes that are no request: counted and logged, never certified."""

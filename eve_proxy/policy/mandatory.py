@@ -11,7 +11,18 @@ from eve_proxy.policy.prefilters import ConnectPort, DestinationFilter, Passthro
 # Rules of ours that a plugin's name must not imitate in a certificate: the always-on pre-filters, the refusals of the
 # entry points, and the content decoder's.
 RESERVED_RULES: Final = frozenset(
-    {"destination", "connect_port", "passthrough", "sni", "client", "content_encoding", "overload", "draining", "local"}
+    {
+        "destination",
+        "connect_port",
+        "passthrough",
+        "sni",
+        "transparent",
+        "client",
+        "content_encoding",
+        "overload",
+        "draining",
+        "local",
+    }
 )
 
 

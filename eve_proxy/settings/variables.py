@@ -244,6 +244,27 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         _SECURITY,
     ),
     _eve(
+        "TRANSPARENT_PORT",
+        "15001",
+        kinds.whole("port", 0, 65535),
+        "Listen port for redirected connections; 0: off",
+        _SECURITY,
+    ),
+    _eve(
+        "TRANSPARENT_VERIFY",
+        "dial-name",
+        kinds.choice("dial-name", "strict", "off"),
+        "Dial where the name leads; strict: if the client dialled that too; off: what it dialled",
+        _SECURITY,
+    ),
+    _eve(
+        "TRANSPARENT_UNNAMED",
+        "refuse",
+        kinds.choice("refuse", "address"),
+        "Redirected, no SNI or ECH or neither HTTP nor TLS: refuse, or judge it by its address",
+        _SECURITY,
+    ),
+    _eve(
         "MAX_BUFFERED",
         str(256 * _MIB),
         kinds.octets(0, 1 << 40),

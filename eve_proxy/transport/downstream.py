@@ -14,17 +14,20 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from eve_proxy.model.authority import Authority
 from eve_proxy.model.decision import Mode, Permit
 from eve_proxy.model.errors import Malformed
 from eve_proxy.model.request import Request
 from eve_proxy.transport.body_source import IncomingBody
 from eve_proxy.transport.delivery import Delivery, Outcome, Stamp
 from eve_proxy.transport.lingering import linger, linger_out
+from eve_proxy.transport.redirected import Arrival
 from eve_proxy.transport.relay import RelayReport, relay
 from eve_proxy.transport.sending import send, set_nodelay, unsent, when_drained
 from eve_proxy.transport.tunnel_opening import TunnelOpening
 from eve_proxy.transport.tunnel_watch import WatchedOpening
 from eve_proxy.transport.watchdog import Watchdog
+from eve_proxy.wire.client_hello import Seen
 from eve_proxy.wire.events import Data, End, RequestEvent, RequestHead
 from eve_proxy.wire.machine import EGRESS, Event, Machine, State
 from eve_proxy.wire.request_reader import RequestReader
@@ -45,6 +48,8 @@ class Downstream(Protocol):
     :ivar peer: the client's address as text; ``unix`` for a Unix socket.
     :ivar late: it came while the daemon was stopping already: only health is answered.
     :ivar body: the body of the request that is being decided.
+    :ivar destination: where the connection was going before the kernel redirected it to us; None for a client that
+        speaks to a proxy.
     """
 
     transport: Any
@@ -56,11 +61,12 @@ class Downstream(Protocol):
         self.late = False
         self.machine = Machine()
         self.body: IncomingBody | None = None
+        self.destination: Authority | None = None
         self._reader = RequestReader(default_authority=factory.default_authority)
         self._watchdog = Watchdog(factory.clock, self._expired)
         self._head: RequestHead | None = None
         self._delivery: Delivery | TunnelOpening | None = None
-        self._watched: WatchedOpening | None = None
+        self._watched: WatchedOpening | Arrival | None = None
         self._body_started = 0.0
         self._reading_paused = False
         self._half_closed = False
@@ -84,6 +90,11 @@ class Downstream(Protocol):
             self.machine.fire(Event.OVERLOADED)
             self.pause_reading()
             self.factory.site.overloaded(self)
+        else:
+            self.destination = self.factory.original_destination(self.transport)
+            if self.destination is not None:
+                self.peer = self.factory.local_name(self.peer)
+                self._watched = Arrival(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -215,6 +226,22 @@ class Downstream(Protocol):
         self._delivery = opening
         opening.start(self.factory.dialler, permit)
 
+    # -- a redirected connection -------------------------------------------------------------------------------
+
+    def speaks_http(self, data: bytes) -> None:
+        """It is HTTP; whoever names no host means the original destination."""
+        assert self.destination is not None
+        self._watched = None
+        self._reader = RequestReader(default_authority=self.destination)
+        self.dataReceived(data)
+
+    def speaks(self, seen: Seen, held: bytes) -> None:
+        """It is something else, of which these are the first bytes: no more is read before it is decided."""
+        self.pause_reading()
+        self._watchdog.clear()
+        self.machine.fire(Event.HEAD_COMPLETE)
+        self.factory.site.redirected(self, seen, held)
+
     # -- the body of the request that is being decided ---------------------------------------------------------
 
     def _take(self, events: Sequence[RequestEvent]) -> None:
@@ -341,12 +368,12 @@ class Downstream(Protocol):
 
     def _expired(self) -> None:
         state = self.machine.state
-        if state is State.READING:
+        if self._watched is not None and state is not State.IDLE and state not in _DISCARDING:
+            self._watched.expired()
+        elif state is State.READING:
             self.malformed(Malformed("slow-head", "the request head took too long", status=408))
         elif state is State.JUDGING and self.body is not None and not self.body.complete:
             self.malformed(Malformed("slow-body", "the request body took too long", status=408))
-        elif self._watched is not None:
-            self._watched.expired()
         elif state is State.IDLE or state in _DISCARDING:
             if state is State.IDLE:
                 self.machine.fire(Event.TIMED_OUT)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
 from typing import Protocol as Structural
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
+from twisted.internet.tcp import Connection
 
 from eve_proxy.model.authority import Authority
 from eve_proxy.model.errors import Malformed
@@ -15,6 +18,9 @@ from eve_proxy.transport.body_source import IncomingBody
 from eve_proxy.transport.dialler import Dialler
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.transport.limits import BufferAccount, Limits
+from eve_proxy.transport.locality import is_own_address
+from eve_proxy.transport.redirected import original_destination
+from eve_proxy.wire.client_hello import Seen
 from eve_proxy.wire.events import Framing, FramingKind, RequestHead
 from eve_proxy.wire.machine import State
 
@@ -30,6 +36,9 @@ class Site(Structural):
 
     def overloaded(self, client: Downstream) -> None:
         """A connection is one too many. Ends in ``client.turn_away``."""
+
+    def redirected(self, client: Downstream, seen: Seen, held: bytes) -> None:
+        """A redirected connection begins with something else than HTTP. Ends in exactly one call to the client."""
 
 
 class ProxyFactory(ServerFactory):
@@ -79,6 +88,17 @@ class ProxyFactory(ServerFactory):
             account=self.account,
             invite=invite,
         )
+
+    def original_destination(self, transport: Any) -> Authority | None:
+        """Where a connection was going before it was redirected to us, or None."""
+        return original_destination(transport.socket) if isinstance(transport, Connection) else None
+
+    def local_name(self, peer: str) -> str:
+        """``peer``, or loopback for another address of this machine: a redirected local client comes from one."""
+        address = ip_address(peer.removeprefix("::ffff:"))
+        if not is_own_address(address):
+            return str(address)
+        return "127.0.0.1" if address.version == 4 else "::1"
 
     @property
     def connections(self) -> int:

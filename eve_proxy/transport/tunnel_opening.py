@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 class TunnelOpening:
     """Dials; then the client relays, or is told that there is no upstream.
 
-    :param established: the 200 with its certificate.
+    :param established: the 200 with its certificate; empty for a client that does not know of a proxy.
+    :param held: what the client has sent for the tunnel already; None where that is still in its request reader.
     """
 
-    def __init__(self, client: Downstream, established: bytes, outcome: Outcome) -> None:
+    def __init__(self, client: Downstream, established: bytes, outcome: Outcome, *, held: bytes | None = None) -> None:
         self._client = client
         self._established = established
         self._outcome = outcome
+        self._held = held
         self._dialling: Deferred[Any] | None = None
         self._gone = False
 
@@ -54,8 +56,9 @@ class TunnelOpening:
 
     def _connected(self, upstream: Any) -> None:
         self._outcome.answered(200)
-        send(self._client.transport, self._established)
-        self._client.relay(Event.TUNNEL_OPENED, upstream, self._outcome)
+        if self._established:
+            send(self._client.transport, self._established)
+        self._client.relay(Event.TUNNEL_OPENED, upstream, self._outcome, held=self._held)
 
     def _failed(self, failure: Failure) -> None:
         if not self._gone:

@@ -55,6 +55,8 @@ class GateBench:
         governor: Any = None,
         fail_open: bool = False,
         connect_sni: Any = "strict",
+        transparent_verify: Any = "dial-name",
+        transparent_unnamed: Any = "refuse",
     ) -> None:
         self.events: list[str] = []
         self.clock = FakeClock()
@@ -104,6 +106,8 @@ class GateBench:
             org_id="bank_tier1_a",
             connect_sni=connect_sni,
             outcome=lambda parent, details: self.outcomes.append((parent, details)),
+            transparent_verify=transparent_verify,
+            transparent_unnamed=transparent_unnamed,
         )
         self.reactor_clock = Clock()
         self.asked = AskedFor()
@@ -124,9 +128,16 @@ class GateBench:
             default_authority=parse_authority(f"127.0.0.1:{OWN_PORT}", 80),
         )
 
-    def converse(self, *pieces: bytes, peer: str = "127.0.0.1") -> ClientTransport:
-        """A new connection that sends ``pieces``."""
+    def converse(self, *pieces: bytes, peer: str = "127.0.0.1", destination: str | None = None) -> ClientTransport:
+        """A new connection that sends ``pieces``.
+
+        :param destination: where it was going before it was redirected to us; None for a client of the proxy.
+        """
         client = self.factory.buildProtocol(None)
+        if destination is not None:
+            meant = parse_authority(destination, None)
+            self.factory.original_destination = lambda _: meant  # type: ignore[method-assign]
+            self.factory.local_name = lambda peer: peer  # type: ignore[method-assign]
         transport = PeerTransport(peer)
         transport.protocol = client
         client.makeConnection(transport)

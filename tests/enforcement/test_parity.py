@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from eve_proxy.discover import BUILT_IN
+from eve_proxy.enforcement.server_name import ACCESS_DENIED
 from eve_proxy.model.errors import GovernorUnavailable, JournalUnavailable
 from eve_proxy.model.exchange import Route
 from eve_proxy.model.verdict import Outcome, Verdict, refuse
@@ -46,10 +47,44 @@ def upgrade(host: str, _body: bytes = b"") -> bytes:
     ) % (host.encode(), host.encode())
 
 
+def redirected_http(host: str, body: bytes = b"hello") -> bytes:
+    return b"POST /p HTTP/1.1\r\nHost: %b\r\nContent-Length: %d\r\n\r\n%b" % (host.encode(), len(body), body)
+
+
+def redirected_tls(host: str, _body: bytes = b"") -> bytes:
+    return client_hello(host.partition(":")[0].rstrip("."))  # RFC 6066: without the trailing dot
+
+
 # A route of the proxy as an application uses it.
-ROUTES: dict[str, Callable[..., bytes]] = {"forward": forward, "connect": connect, "upgrade": upgrade}
+ROUTES: dict[str, Callable[..., bytes]] = {
+    "forward": forward,
+    "connect": connect,
+    "upgrade": upgrade,
+    "redirected HTTP": redirected_http,
+    "redirected TLS": redirected_tls,
+}
+COVERAGE = {
+    "forward": "full",
+    "connect": "destination",
+    "upgrade": "handshake",
+    "redirected HTTP": "full",
+    "redirected TLS": "destination",
+}
+# Where a redirected connection was going: the port that the request names, at some address.
+DEFAULT_PORT = {"redirected HTTP": "80", "redirected TLS": "443"}
 # Routes of the model that have no entry point yet: nothing can arrive by them.
-NO_ENTRY_POINT = {Route.TRANSPARENT, Route.INTERCEPTED, Route.EXT_AUTHZ}
+NO_ENTRY_POINT = {Route.INTERCEPTED, Route.EXT_AUTHZ}
+
+
+def meant(route: str, host: str) -> str | None:
+    """The destination that the kernel remembers of a redirected connection."""
+    if route not in DEFAULT_PORT:
+        return None
+    name, colon, port = host.rpartition(":")
+    if not colon:
+        name, port = host, DEFAULT_PORT[route]
+    address = {"0x7f.1": "127.0.0.1", "127.0.0.1": "127.0.0.1"}.get(name, "93.184.216.34")
+    return f"{address}:{port}"
 
 
 @dataclass(frozen=True)
@@ -68,8 +103,15 @@ class Rule:
     not_on: dict[str, str] = field(default_factory=dict)
 
 
-NO_BODY = {"connect": "a tunnel has no body to judge", "upgrade": "a WebSocket handshake has no body"}
-ONLY_CONNECT = {"forward": "the rule is about tunnels", "upgrade": "the rule is about tunnels"}
+NO_BODY = {
+    "connect": "a tunnel has no body to judge",
+    "upgrade": "a WebSocket handshake has no body",
+    "redirected TLS": "a tunnel has no body to judge",
+}
+ONLY_TUNNELS = dict.fromkeys(("forward", "upgrade", "redirected HTTP"), "the rule is about tunnels")
+ONLY_CONNECT = {**ONLY_TUNNELS, "redirected TLS": "the name in its ClientHello is what is judged"}
+ONLY_REDIRECTED = dict.fromkeys(("forward", "connect", "upgrade"), "the rule is about redirected connections")
+NO_NAME = {"redirected TLS": "a ClientHello names no address (RFC 6066 section 3)"}
 
 
 def _address(*addresses: str) -> Callable[[GateBench], object]:
@@ -85,14 +127,17 @@ RULES: dict[str, Rule] = {
     "allowlist": Rule(settings={"settings": {"EVE_PROXY_ALLOWED_HOSTS": "example.org"}}),
     "body_limit": Rule(body=b"x" * 101, status=413, not_on=NO_BODY),
     "content_encoding": Rule(not_on=NO_BODY),
-    "destination": Rule(host="0x7f.1"),
+    "destination": Rule(host="0x7f.1", not_on=NO_NAME),
     "destination (resolved)": Rule(prepare=_address("93.184.216.34", "169.254.169.254")),
     "destination (own listener)": Rule(
-        settings={"allowed_networks": "0.0.0.0/0,::/0", "connect_ports": "*"}, host="127.0.0.1:3128"
+        settings={"allowed_networks": "0.0.0.0/0,::/0", "connect_ports": "*"}, host="127.0.0.1:3128", not_on=NO_NAME
     ),
-    "connect_port": Rule(host="api.example.com:25", not_on=ONLY_CONNECT),
-    "passthrough": Rule(settings={"passthrough": False}, not_on=ONLY_CONNECT),
+    "connect_port": Rule(host="api.example.com:25", not_on=ONLY_TUNNELS),
+    "passthrough": Rule(settings={"passthrough": False}, not_on=ONLY_TUNNELS),
     "sni": Rule(inside=client_hello("evil.example"), status=200, not_on=ONLY_CONNECT),
+    "transparent": Rule(
+        settings={"transparent_verify": "strict"}, prepare=_address("93.184.216.35"), not_on=ONLY_REDIRECTED
+    ),
     "client": Rule(peer="10.1.2.3", status=403),
     "overload": Rule(prepare=_full, status=503, not_on=NO_BODY),
     "draining": Rule(prepare=lambda bench: bench.factory.drain(), status=503),
@@ -120,6 +165,7 @@ NOT_ON_LIBRARY = {
     "connect_port": _NO_HTTP,
     "passthrough": _NO_HTTP,
     "sni": "a call of a function opens no tunnel",
+    "transparent": "a call of a function is not redirected",
     "client": "whoever calls is the process itself",
     "overload": "threads and deadline bound a process's own calls (pillar 114)",
     "draining": "a process's own calls end with it",
@@ -143,8 +189,8 @@ def test_every_entry_point_and_every_rule_has_its_row() -> None:
         for path in (Path(__file__).resolve().parents[2] / "eve_proxy" / "enforcement").glob("*.py")
         if "async def enter(" in path.read_text("utf-8")
     }
-    assert entry_points == {"forward", "connect"}
-    assert {Route.FORWARD, Route.CONNECT, Route.LIBRARY} | NO_ENTRY_POINT == set(Route)
+    assert entry_points == {"forward", "connect", "transparent"}
+    assert {Route.FORWARD, Route.CONNECT, Route.TRANSPARENT, Route.LIBRARY} | NO_ENTRY_POINT == set(Route)
     assert set(RULES) == set(NOT_ON_LIBRARY) | set(LIBRARY)
     # "local" is a pillar, not a rule.
     named = {rule.partition(" ")[0] for rule in RULES}
@@ -171,14 +217,18 @@ def test_same_verdict_on_every_route(route: str, name: str) -> None:
     request = ROUTES[route](rule.host, rule.body)
     if name == "content_encoding":
         request = request.replace(b"Content-Length", b"Content-Encoding: gzip\r\nContent-Length")
-    transport = bench.converse(request, peer=rule.peer)
+    transport = bench.converse(request, peer=rule.peer, destination=meant(route, rule.host))
     origin = OriginTransport()
     if rule.inside:
         bench.dialler.tunnels[0][1].callback(origin)
         transport.protocol.dataReceived(rule.inside)
-    status, fields, _ = head_of(transport.value())
-    assert status == rule.status
-    certificate = json.loads(fields["x-eve-decision-cert"])
+    if route == "redirected TLS":  # TLS has an alert for it; the certificate is in the journal
+        assert transport.value() == ACCESS_DENIED
+        certificate = bench.sink.certificates[-1].to_dict()
+    else:
+        status, fields, _ = head_of(transport.value())
+        assert status == rule.status
+        certificate = json.loads(fields["x-eve-decision-cert"])
     if rule.inside:
         assert certificate == bench.sink.certificates[0].to_dict()
         assert certificate["verdict"] == "allow"
@@ -189,14 +239,14 @@ def test_same_verdict_on_every_route(route: str, name: str) -> None:
     if rule.pillar == "local":
         assert certificate["matched_vector"] == ("acme" if name == "a plugin" else name.partition(" ")[0])
     assert certificate == bench.sink.certificates[-1].to_dict()
-    assert certificate["coverage"] == {"forward": "full", "connect": "destination", "upgrade": "handshake"}[route]
+    assert certificate["coverage"] == COVERAGE[route]
     assert bench.dialler.sent == []
     assert origin.value() == b""
     if name in SEEN_INSIDE:
         assert origin.events == ["abort"]
     else:
         assert bench.dialler.tunnels == []
-    if name not in SEEN_INSIDE | {"destination (resolved)"}:
+    if name not in SEEN_INSIDE | {"destination (resolved)", "transparent"}:
         assert not bench.reached_the_network
     assert transport.events[:1] == ["half-close"]
     assert len(bench.lines) == (2 if name in SEEN_INSIDE else 1)
@@ -220,8 +270,8 @@ def test_nothing_leaves_when_the_journal_fails(route: str) -> None:
     """No record, no request, on no route."""
     bench = GateBench()
     bench.sink.failure = JournalUnavailable("disk full")
-    transport = bench.converse(ROUTES[route]("api.example.com"))
-    assert transport.value().startswith(b"HTTP/1.1 503 ")
+    transport = bench.converse(ROUTES[route]("api.example.com"), destination=meant(route, "api.example.com"))
+    assert transport.value() == ACCESS_DENIED or transport.value().startswith(b"HTTP/1.1 503 ")
     assert not bench.reached_the_network
 
 
@@ -229,6 +279,6 @@ def test_nothing_leaves_when_the_journal_fails(route: str) -> None:
 def test_an_allow_leaves_by_every_route(route: str) -> None:
     """The matrix would be worthless if the routes refused everything."""
     bench = GateBench()
-    bench.converse(ROUTES[route]("api.example.com"))
+    bench.converse(ROUTES[route]("api.example.com"), destination=meant(route, "api.example.com"))
     assert bench.events == ["recorded", "resolved"]
     assert len(bench.dialler.sent) + len(bench.dialler.tunnels) == 1

@@ -94,6 +94,7 @@ class Sidecar(Process):
             JWT_SECRET_KEY=SECRET,
             EVE_PROXY_HOST="127.0.0.1",
             EVE_PROXY_PORT="0",
+            EVE_PROXY_TRANSPARENT_PORT="0",
             EVE_PROXY_ORG_ID="integration",
             EVE_PROXY_AUDIT_LOG=str(self.journal),
             EVE_PROXY_ALLOWED_NETWORKS="127.0.0.0/8,[::1/128]",

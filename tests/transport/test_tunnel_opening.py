@@ -18,7 +18,7 @@ class Client:
         self.heard: list[Any] = []
         self.transport = ClientTransport()
 
-    def relay(self, event: Event, upstream: Any, outcome: Any) -> None:
+    def relay(self, event: Event, upstream: Any, outcome: Any, *, held: bytes | None) -> None:
         self.heard.append((event, upstream, outcome, self.transport.value()))
 
     def upstream_failed(self, answer: bytes | None) -> None:
