@@ -59,6 +59,7 @@ def main(
             outside = sources.of(_beside(source) if isinstance(source, Chain) else None, alone=len(journals) == 1)
             reports.append((name, _examine(name, source, material, options, outside, stderr)))
         reports += sources.unused()
+        sources.close()
     except (Usage, OSError) as error:
         print(f"eve-proxy verify: {error}", file=stderr)
         return Exit.USAGE
