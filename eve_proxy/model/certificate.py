@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from eve_proxy.model.lean import lean
-from eve_proxy.model.verdict import PolicyRef
+from eve_proxy.model.verdict import PolicyRef, Witness
 
 SCHEMA: Final = "eve.decision/1"
 DECISION: Final = "decision"
@@ -91,6 +91,7 @@ class Draft:
     governor: str = "local"
     policy: PolicyRef | None = None
     decision_ref: str | None = None
+    witness: Witness | None = None
     record: dict[str, Any] | None = None
 
 
@@ -149,7 +150,7 @@ def unsigned_fields(draft: Draft, algorithm: str, key_id: str, log: LogLink | No
         "governor": draft.governor,
         "policy": None if policy is None else {"set": policy.set, "sha256": policy.sha256},
         "decision_ref": draft.decision_ref,
-        "witness": None,
+        "witness": None if draft.witness is None else draft.witness.to_dict(),
         "record": draft.record,
         "log": None if log is None else log.to_dict(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from eve_proxy.model.lean import lean
 
@@ -54,11 +54,33 @@ class Modification:
 
 @lean
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """A decision service's signature over its answer, the request and a head of our journal (evidence.md).
+
+    :ivar seq: of that head: the number of the record that was to come.
+    :ivar prev: and the hash of the record before it.
+    :ivar key_id: of the service's key.
+    :ivar signature: with its tag, as in a certificate.
+    """
+
+    seq: int
+    prev: str
+    key_id: str
+    signature: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, keys in table order."""
+        return {"seq": self.seq, "prev": self.prev, "key_id": self.key_id, "signature": self.signature}
+
+
+@lean
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """One judge's answer.
 
     :ivar governor: ``local`` (a pre-filter or ourselves), ``embedded``, or the decision service's host.
     :ivar decision_ref: the service's audit id, or None.
+    :ivar witness: what the service signed of its answer, or None.
     :ivar obligations: what must be done before sending; not understood means no permit.
     :ivar status: the HTTP status of a refusal that is not the usual 451: 403 (client), 413 (body), 429, 503.
     """
@@ -70,6 +92,7 @@ class Verdict:
     governor: str = LOCAL
     policy: PolicyRef | None = None
     decision_ref: str | None = None
+    witness: Witness | None = None
     obligations: tuple[Modification, ...] = ()
     status: int | None = None
 

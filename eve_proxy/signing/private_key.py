@@ -44,8 +44,8 @@ class Ed25519Signer(Ed25519Public):
         self._private = private
 
     def sign(self, content_hash: str) -> str:
-        """``ed25519-`` + hex over the ASCII bytes of ``content_hash``."""
-        return ED25519_TAG + self._private.sign(content_hash.encode("ascii")).hex()
+        """``ed25519-`` + hex over the UTF-8 bytes of ``content_hash``."""
+        return ED25519_TAG + self._private.sign(content_hash.encode("utf-8")).hex()
 
 
 @implementer(ISigner)
@@ -61,7 +61,7 @@ class P256Signer(P256Public):
 
     def sign(self, content_hash: str) -> str:
         """``ecdsa-p256-`` + hex of the DER signature, ``s`` the smaller of its two values."""
-        raw = self._private.sign(content_hash.encode("ascii"), _ECDSA)
+        raw = self._private.sign(content_hash.encode("utf-8"), _ECDSA)
         r, s = decode_dss_signature(raw)
         if 2 * s > P256_ORDER:
             raw = encode_dss_signature(r, P256_ORDER - s)

@@ -50,12 +50,12 @@ class Ed25519Public:
         return f"<{type(self).__name__} {self.key_id}>"
 
     def verify(self, content_hash: str, signature: str) -> bool:
-        """Whether this key made ``signature`` over the ASCII bytes of ``content_hash``. Never raises."""
-        raw = _untagged(signature, ED25519_TAG)
-        if raw is None or not _is_ascii(content_hash):
+        """Whether this key made ``signature`` over the UTF-8 bytes of ``content_hash``. Never raises."""
+        raw, message = _untagged(signature, ED25519_TAG), _encoded(content_hash)
+        if raw is None or message is None:
             return False
         try:
-            self._public.verify(raw, content_hash.encode("ascii"))
+            self._public.verify(raw, message)
         except InvalidSignature:
             return False
         return True
@@ -68,6 +68,10 @@ class Ed25519Public:
     def pem(self) -> bytes:
         """The key as ``openssl pkey -pubin`` reads it."""
         return self._public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    def raw(self) -> bytes:
+        """The key's 32 bytes (RFC 8032 section 5.1.5)."""
+        return self._public.public_bytes_raw()
 
 
 class P256Public:
@@ -90,15 +94,15 @@ class P256Public:
         return f"<{type(self).__name__} {self.key_id}>"
 
     def verify(self, content_hash: str, signature: str) -> bool:
-        """Whether this key made ``signature`` over the ASCII bytes of ``content_hash``. Never raises."""
-        raw = _untagged(signature, ECDSA_P256_TAG)
-        if raw is None or not _is_ascii(content_hash):
+        """Whether this key made ``signature`` over the UTF-8 bytes of ``content_hash``. Never raises."""
+        raw, message = _untagged(signature, ECDSA_P256_TAG), _encoded(content_hash)
+        if raw is None or message is None:
             return False
         try:
             r, s = decode_dss_signature(raw)
             if 2 * s > P256_ORDER or encode_dss_signature(r, s) != raw:
                 return False
-            self._public.verify(raw, content_hash.encode("ascii"), _ECDSA)
+            self._public.verify(raw, message, _ECDSA)
         except (ValueError, InvalidSignature):
             return False
         return True
@@ -112,6 +116,10 @@ class P256Public:
     def pem(self) -> bytes:
         """The key as ``openssl pkey -pubin`` reads it."""
         return self._public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    def spki(self) -> bytes:
+        """The key as DER (RFC 5480 section 2)."""
+        return self._public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 PublicKey: TypeAlias = Ed25519Public | P256Public
@@ -140,5 +148,8 @@ def _untagged(signature: Any, tag: str) -> bytes | None:
     return raw if raw.hex() == digits else None
 
 
-def _is_ascii(text: Any) -> bool:
-    return isinstance(text, str) and text.isascii()
+def _encoded(text: Any) -> bytes | None:
+    try:
+        return text.encode("utf-8") if isinstance(text, str) else None
+    except UnicodeEncodeError:  # a lone surrogate: nobody can have signed it
+        return None

@@ -56,6 +56,17 @@ def seal(draft: Draft, link: LogLink | None, signer: ISigner) -> DecisionCertifi
     )
 
 
+def signed(text: str, signer: ISigner) -> str:
+    """``signer``'s signature over ``text``, which is not a certificate's: a checkpoint's, a witness's statement.
+
+    :raises SigningFailed: the signer raised.
+    """
+    try:
+        return signer.sign(text)
+    except Exception as error:
+        raise SigningFailed(f"the text could not be signed: {type(error).__name__}") from error
+
+
 def _normal(draft: Draft) -> Draft:
     """The draft as it will read after a round trip through JSON; nearly always itself."""
     given = draft.latency_ms

@@ -12,7 +12,7 @@ from eve_proxy.signing.mac import Mac
 
 HMAC_SHA256: Final = "HMAC-SHA256"
 SHORTEST: Final = 32  # RFC 7518 section 3.2: a key of the hash's size or larger
-_TAG = "hmac-"
+HMAC_TAG: Final = "hmac-"
 _KEY_ID_LABEL = b"eve key id/1"
 
 
@@ -49,7 +49,7 @@ class Secret:
 
     def tag(self, content_hash: str) -> str:
         """``hmac-`` + hex over the ASCII bytes of ``content_hash``."""
-        return _TAG + self._mac.hexdigest(content_hash.encode("ascii"))
+        return HMAC_TAG + self._mac.hexdigest(content_hash.encode("ascii"))
 
     def verify(self, content_hash: str, signature: str) -> bool:
         """Whether this secret made ``signature``; in constant time, and False for anything that is not ASCII."""

@@ -61,6 +61,9 @@ def arrange(value: Any) -> dict[str, Any]:
         raise Unacceptable(EDITED, "not a certificate of the schema " + SCHEMA)
     if ordered["record"] is not None and type(ordered["record"]) is not dict:
         raise Unacceptable(EDITED, "not a certificate: record is not an object")
+    witness = ordered["witness"]
+    if witness is not None and tuple(map(type, witness.values())) != (int, str, str, str):
+        raise Unacceptable(EDITED, "not a certificate: witness is not a signature over a head of the journal")
     log = ordered["log"]
     if log is not None and (type(log["id"]), type(log["seq"]), type(log["prev"])) != (str, int, str):
         raise Unacceptable(EDITED, "not a certificate: log is not a place in a journal")
