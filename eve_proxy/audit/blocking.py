@@ -14,12 +14,15 @@ import logging
 import threading
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from eve_proxy.audit.beginning import link_after, write_first
+from eve_proxy.audit.checkpoint_file import RECORDS, SECONDS, CheckpointFile
 from eve_proxy.audit.file import JournalFile, Opener
 from eve_proxy.audit.records import Records
 from eve_proxy.audit.recovery import Cut, JournalReplaced, Place, take_up
 from eve_proxy.audit.refusing import refusal, unwritable
+from eve_proxy.audit.tree import CHECKPOINT, Tree
 from eve_proxy.interfaces import IClock, ISigner
 from eve_proxy.model.certificate import DecisionCertificate, Draft, LogLink
 from eve_proxy.model.errors import JournalUnavailable, SigningFailed
@@ -66,6 +69,7 @@ class BlockingJournal:
         file: JournalFile,
         opener: Opener,
         place: Place,
+        tree: Tree,
         signer: ISigner,
         records: Records,
         clock: IClock,
@@ -90,6 +94,10 @@ class BlockingJournal:
         self._problem: str | None = None
         self._refused = 0  # since the problem began
         self._closing = False
+        self._checkpoint = CheckpointFile(path, place.next.id, tree, lambda: signer)
+        self._covered = place.next.seq  # records under the last checkpoint, and when that was
+        self._covered_at = clock.monotonic()
+        self._settled = self._covered  # a journal of this size has nothing new in it
         self._thread = threading.Thread(target=self._run, name="eve-journal", daemon=True)
         self._thread.start()
 
@@ -97,6 +105,11 @@ class BlockingJournal:
     def head(self) -> LogLink:
         """The place that the next record takes."""
         return self._head
+
+    @property
+    def durable_head(self) -> LogLink:
+        """The place behind the last durable record: what no failure of ours takes back."""
+        return self._place.next
 
     @property
     def problem(self) -> str | None:
@@ -175,6 +188,9 @@ class BlockingJournal:
                 self._repair()
             else:
                 self._landed(batch, len(data))
+                if self._checkpoint_due():
+                    self._note_checkpoint()
+        self._write_checkpoint()
         self._file.close()
 
     def _next(self) -> list[Entry]:
@@ -205,6 +221,30 @@ class BlockingJournal:
             for entry in failed:
                 if not entry.late:
                     entry.future.set_exception(self._refusal(entry.certificate.draft, unwritable(error)))
+
+    def _checkpoint_due(self) -> bool:
+        """Every 1,000 records, and with the first one that lands 60 s after the last checkpoint."""
+        size = self._place.next.seq
+        late = self._clock.monotonic() - self._covered_at >= SECONDS
+        return size - self._covered >= RECORDS or (late and size > self._settled)
+
+    def _write_checkpoint(self) -> dict[str, Any] | None:
+        self._covered, self._covered_at = self._place.next.seq, self._clock.monotonic()
+        self._settled = self._covered + 1  # with the record that says so
+        try:
+            return self._checkpoint.write()
+        except (OSError, SigningFailed) as error:
+            _log.error("no checkpoint could be written: %s", error)
+            return None
+
+    def _note_checkpoint(self) -> None:
+        said = self._write_checkpoint()
+        with self._changed:
+            if said is not None and not self._closing:
+                try:
+                    self._enter(self._records.draft(CHECKPOINT, "the journal so far", said))
+                except SigningFailed as error:
+                    _log.error("a checkpoint has no record: %s", error)
 
     def _repair(self) -> None:
         """Reopen, cut back, and show that the file can be written by writing what happened; until it works."""

@@ -30,6 +30,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from eve_proxy.audit.checkpoint_file import CheckpointFile
+from eve_proxy.audit.checkpoints import Checkpoints
 from eve_proxy.audit.committer import Offload
 from eve_proxy.audit.entry import Entry, Rotation
 from eve_proxy.audit.file import JournalFile, Opener
@@ -39,6 +41,7 @@ from eve_proxy.audit.records import Records
 from eve_proxy.audit.recovery import Cut, Place, take_up
 from eve_proxy.audit.refusing import refusal, unwritable
 from eve_proxy.audit.space import SpaceWatch
+from eve_proxy.audit.tree import Tree
 from eve_proxy.interfaces import IAuditSink, IClock, ISigner
 from eve_proxy.model.certificate import OUTCOME, DecisionCertificate, Draft, LogLink
 from eve_proxy.model.errors import JournalUnavailable, SigningFailed
@@ -67,6 +70,7 @@ class Journal:
         opener: Opener,
         lock: Lock,
         place: Place,
+        tree: Tree,
         signer: ISigner,
         records: Records,
         clock: IClock,
@@ -109,6 +113,8 @@ class Journal:
 
         self.outcomes_lost = 0
         self._space = SpaceWatch(file.free_space(), clock=clock, offload=offload)
+        beside = CheckpointFile(path, place.next.id, tree, lambda: self._signer)
+        self._checkpoints = Checkpoints(beside, self.note, offload=offload, timers=timers, size=place.next.seq)
 
     @property
     def problem(self) -> str | None:
@@ -127,6 +133,11 @@ class Journal:
     def head(self) -> LogLink:
         """The place that the next record takes: the journal's id, its number, the hash of the one before."""
         return self._head
+
+    @property
+    def durable_head(self) -> LogLink:
+        """The place behind the last durable record, which no failure takes back: what others may hold us to."""
+        return self._place.next
 
     def record(self, draft: Draft) -> Deferred[DecisionCertificate]:
         """See ``IAuditSink``: link, signature and place in the queue in one synchronous step."""
@@ -197,15 +208,16 @@ class Journal:
         """
         if self._closing:
             return succeed(None)
+        self._checkpoints.stop()
         if self._problem is None:
             closed = self.note("session_close", "the journal was closed", {"outcomes_lost": self.outcomes_lost})
         else:
             closed = fail(JournalUnavailable(self._problem))
         self._closing = True
         self._flush()
-        return closed.addBoth(self._release)
+        return closed.addCallback(self._checkpoints.end).addBoth(self._release)
 
-    def _release(self, outcome: DecisionCertificate | Failure) -> Failure | None:
+    def _release(self, outcome: Failure | None) -> Failure | None:
         self._closed = True
         self._gathering.stop()
         for call in (self._alarm, self._retry):
@@ -263,6 +275,7 @@ class Journal:
                 waiter.callback(entry.certificate)
         if self._owed:
             self._settle()
+        self._checkpoints.landed(last.next.seq)
         if self._closed and self._inflight is None:
             self._give_back()
         elif self._problem is None and not self._closed:

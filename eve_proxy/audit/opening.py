@@ -19,6 +19,7 @@ from eve_proxy.audit.journal import Journal
 from eve_proxy.audit.lock import take_lock
 from eve_proxy.audit.records import Records
 from eve_proxy.audit.recovery import Cut, Place, Tail, TailDamaged, measure, read_tail
+from eve_proxy.audit.tree import Tree
 from eve_proxy.interfaces import IClock, IEntropy, ISigner
 from eve_proxy.model.certificate import Draft
 from eve_proxy.model.errors import JournalUnavailable
@@ -54,6 +55,8 @@ def open_journal(
     :raises SigningFailed: the signer does not work.
     """
     records = Records(org_id=org_id, caller=caller, clock=clock, entropy=entropy)
+    tree = Tree()
+    opener = tree.opener(opener)
     try:
         make_directories(path.parent)
         lock = take_lock(path)
@@ -62,6 +65,9 @@ def open_journal(
     try:
         file, tail, damaged = _examine(path, signer, clock, opener)
         try:
+            tree.take_up(file, tail.place, signer)
+            if tree.frontier is None:
+                _log.warn("{path} has no beginning and no checkpoint record: it gets no checkpoints", path=str(path))
             place = _begin(file, tail, damaged, records, entropy, signer, sync, config)
             return Journal(
                 path=path,
@@ -69,6 +75,7 @@ def open_journal(
                 opener=opener,
                 lock=lock,
                 place=place,
+                tree=tree,
                 signer=signer,
                 records=records,
                 clock=clock,

@@ -16,6 +16,7 @@ from eve_proxy.audit.blocking import BlockingJournal, Entry
 from eve_proxy.audit.file import Opener, create_file, make_directories, open_file
 from eve_proxy.audit.records import Records
 from eve_proxy.audit.refusing import refusal
+from eve_proxy.audit.tree import Tree
 from eve_proxy.interfaces import IClock, IEntropy, ISigner
 from eve_proxy.model.certificate import Draft, LogLink
 from eve_proxy.model.errors import JournalUnavailable
@@ -74,6 +75,11 @@ class ProcessJournal:
         """The place that the next record takes; None until it is open."""
         return None if self._journal is None else self._journal.head
 
+    @property
+    def durable_head(self) -> LogLink | None:
+        """See ``BlockingJournal.durable_head``; None until it is open."""
+        return None if self._journal is None else self._journal.durable_head
+
     def open(self) -> BlockingJournal:
         """The open journal; its ``session_open`` is durable.
 
@@ -124,7 +130,8 @@ class ProcessJournal:
     def _begin(self) -> BlockingJournal:
         path = process_path(self._audit_log, os.getpid(), self._entropy.hex(8))
         make_directories(path.parent)
-        file = self._create(path)
+        tree = Tree()
+        file = tree.opener(self._create)(path)
         try:
             place = write_first(
                 file, first_place(self._entropy), [session_open(self._records, sync=self._sync)], self._signer
@@ -132,8 +139,9 @@ class ProcessJournal:
             return BlockingJournal(
                 path=path,
                 file=file,
-                opener=self._opener,
+                opener=tree.opener(self._opener),
                 place=place,
+                tree=tree,
                 signer=self._signer,
                 records=self._records,
                 clock=self._clock,

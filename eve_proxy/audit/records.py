@@ -96,6 +96,7 @@ class Records:
             governor=LOCAL,
             policy=None,
             decision_ref=None,
+            witness=None,
             record=None,
             timestamp=timestamp(self._clock.wall()),
         )

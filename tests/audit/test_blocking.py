@@ -13,7 +13,9 @@ import pytest
 from eve_proxy.audit.beginning import first_place, session_open, write_first
 from eve_proxy.audit.blocking import BlockingJournal, Entry
 from eve_proxy.audit.records import Records
+from eve_proxy.audit.tree import Tree
 from eve_proxy.model.errors import JournalUnavailable, SigningFailed
+from eve_proxy.signing.checkpoint import SUFFIX, open_checkpoint
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.journal_walk import Exit, Report, read_lines, walk
 from eve_proxy.signing.secret import Secret
@@ -58,14 +60,17 @@ class Bench:
         self.signer = signer or HmacSigner(SECRET)
         entropy = FakeEntropy()
         records = Records(org_id="acme", caller="lib", clock=self.clock, entropy=entropy)
-        file = self.disk(path)
+        tree = Tree()
+        opener = tree.opener(self.disk)
+        file = opener(path)
         place = write_first(file, first_place(entropy), [session_open(records, sync="batch")], self.signer)
         self.disk.appends.clear()
         self.journal = BlockingJournal(
             path=path,
             file=file,
-            opener=self.disk,
+            opener=opener,
             place=place,
+            tree=tree,
             signer=self.signer,
             records=records,
             clock=self.clock,
@@ -332,3 +337,28 @@ def test_the_chain_is_the_order_of_submission(bench: Bench) -> None:
     for before, after in itertools.pairwise(entries):
         assert after.certificate.to_dict()["log"]["prev"] == before.certificate.content_hash
     assert no_space().strerror  # the faults above are the system's own
+
+
+def test_a_thousand_records_and_the_end_are_checkpointed(tmp_path: Path) -> None:
+    """A process of the library leaves a signed checkpoint of its whole journal behind."""
+    bench = Bench(tmp_path / "events.jsonl")
+    entries = [bench.journal.submit(draft(number)) for number in range(1, 1200)]
+    entries[-1].future.result(timeout=20)
+    bench.record(1200)  # goes with the checkpoint's record
+    bench.journal.close()
+    report = bench.verdict()
+    assert report.exit is Exit.WHOLE
+    assert report.kinds["checkpoint"] == 1
+    checkpoint, _ = open_checkpoint((tmp_path / f"events.jsonl{SUFFIX}").read_bytes(), [bench.signer])
+    assert checkpoint.size == report.records
+
+
+def test_a_minute_later_the_next_record_brings_a_checkpoint(tmp_path: Path) -> None:
+    """A quiet process is checkpointed, too, without a thread that waits for the time."""
+    bench = Bench(tmp_path / "events.jsonl")
+    bench.record(1)
+    bench.clock.now += 61
+    bench.record(2)
+    bench.record(3)  # goes behind the checkpoint's record, or with it
+    bench.journal.close()
+    assert bench.verdict().kinds["checkpoint"] == 1
