@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, str]] = {
     "check": "say what would be decided about a URL, and by which rule",
     "config": "print the effective configuration, or everything that is wrong with it",
     "keygen": "make a private key that signs certificates, and its public half",
+    "prove": "prove that a record is in a journal, or that a journal only grew; check such proofs",
     "verify": "verify a journal: signatures, chain and end",
 }
 USAGE: Final = 2

@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
@@ -128,8 +129,14 @@ async def _decide(
     clock, entropy = SystemClock(), SystemEntropy()
     own_ports = {config.port} if config.port else set()
     resolver = Resolver(reactor, reactor)
+    # A rehearsal shows no head of a journal, so that nobody can witness it.
     governor, governance = build_governor(
-        config, reactor=reactor, clock=clock, chain_head=lambda: None, own_ports=own_ports, resolver=resolver
+        replace(config, governance_keys=()),
+        reactor=reactor,
+        clock=clock,
+        chain_head=lambda: None,
+        own_ports=own_ports,
+        resolver=resolver,
     )
     pipeline = build_pipeline(
         config,

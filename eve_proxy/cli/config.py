@@ -29,7 +29,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environ: Mapping[s
     except SystemExit as left:
         return int(left.code or 0)
     if options.list:
-        entries = [Entry(name=row.name, text=row.default, source="default", help=row.purpose) for row in VARIABLES]
+        entries = [Entry(name=row.name, text=row.default, source="default", help=row.help) for row in VARIABLES]
         return _print(entries, (), options.json, stdout, stderr)
     try:
         # As the daemon does it: the pre-filters are made and the TLS files are read, too.

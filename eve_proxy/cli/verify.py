@@ -13,23 +13,22 @@ from pathlib import Path
 from typing import BinaryIO, Final, TextIO
 
 from eve_proxy.cli.progress import Progress
-from eve_proxy.signing.journal_walk import Exit, Report, read_lines, walk
-from eve_proxy.signing.key_document import NotAPublicKey, conflicting, public_keys
-from eve_proxy.signing.secret import NotASecret, secret_from_file
-from eve_proxy.signing.verification import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Key, keys_from, trusted_keys
+from eve_proxy.cli.sources import Sources
+from eve_proxy.cli.trust import Usage, add_key_options, chosen_keys
+from eve_proxy.signing.checkpoint import SUFFIX
+from eve_proxy.signing.journal_walk import KEY_HOLDER, Exit, Report, read_lines, walk
+from eve_proxy.signing.outside import Outside
+from eve_proxy.signing.verification import Key
 
 # Which answer stands for several journals: the worst one.
 _WORST_FIRST: Final = (Exit.USAGE, Exit.TAMPERED, Exit.UNTRUSTED, Exit.UNPROVEN, Exit.WHOLE)
+_BESIDE: Final = (".lock", ".json", SUFFIX, ".new")
 _EXITS: Final = """exit status:
   0  every line verifies, the chain is whole, and the end is proven
   1  tampered: says the first line and which fault
   2  usage
   3  a valid prefix whose end is not proven
   4  the signing key is not among the trusted keys"""
-
-
-class _Usage(Exception):
-    """What the person who typed the command has to change."""
 
 
 def main(
@@ -47,22 +46,26 @@ def main(
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
-        _refuse_later_options(options)
-        keys = _keys(options.key, options.jwks, environ)
-        reports = [
-            (name, _examine(name, source, keys, options.require_external, stderr))
-            for name, source in _sources(options.journal, stdin)
-        ]
-    except (_Usage, OSError) as error:
+        keys = chosen_keys(options.key, options.jwks, environ)
+        sources = _held_against(options, keys, stderr)
+        journals = list(_journals(options.journal, stdin))
+        reports = [*sources.findings]
+        for name, source in journals:
+            outside = sources.of(source if isinstance(source, Path) else None, alone=len(journals) == 1)
+            reports.append((name, _examine(name, source, keys, options.require_external, outside, stderr)))
+        reports += sources.unused()
+    except (Usage, OSError) as error:
         print(f"eve-proxy verify: {error}", file=stderr)
         return Exit.USAGE
     answer = min((report.exit for _, report in reports), key=_WORST_FIRST.index)
     if options.json:
-        journals = [{"journal": name, **asdict(report)} for name, report in reports]
-        print(json.dumps({"exit": answer, "journals": journals}), file=stdout)
+        told = [{"journal": name, **asdict(report)} for name, report in reports]
+        print(json.dumps({"exit": answer, "journals": told}), file=stdout)
     else:
         for name, report in reports:
             print(_sentence(name, report), file=stdout)
+            for note in report.notes:
+                print(f"  {note}", file=stdout)
         for note in _successions(reports):
             print(note, file=stdout)
     return answer
@@ -76,20 +79,21 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("journal", help="a journal, a directory of journals, or - for standard input")
+    add_key_options(parser)
     parser.add_argument(
-        "--key",
+        "--checkpoint",
         metavar="FILE",
         action="append",
         default=[],
-        help=f"a file that holds a trusted secret or public keys in PEM; repeatable (default: {SECRET_VARIABLE}, "
-        f"{SECRET_FILE_VARIABLE})",
+        help="a checkpoint of the journal that was kept elsewhere; repeatable (default: the one beside the journal)",
     )
+    parser.add_argument("--witness", metavar="FILE", help="the journal of the decision service that signed the answers")
     parser.add_argument(
-        "--jwks",
+        "--witness-key",
         metavar="FILE",
         action="append",
         default=[],
-        help="a file that holds trusted public keys as JWKS (/.well-known/jwks.json); repeatable",
+        help="that service's public keys, PEM or JWKS; repeatable (default: any trusted key)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     parser.add_argument(
@@ -97,40 +101,22 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="an end that only the journal itself vouches for counts as not proven (exit 3)",
     )
-    for option in ("--checkpoint", "--witness"):
-        parser.add_argument(option, metavar="FILE", help="not available yet")
     return parser
 
 
-def _refuse_later_options(options: argparse.Namespace) -> None:
-    for option in ("checkpoint", "witness"):
-        if getattr(options, option) is not None:
-            raise _Usage(f"--{option} is not available yet")
+def _held_against(options: argparse.Namespace, keys: Sequence[Key], stderr: TextIO) -> Sources:
+    sources = Sources(keys, stderr)
+    for name in options.checkpoint:
+        sources.add_checkpoint(Path(name))
+    if options.witness is not None:
+        witness_keys = chosen_keys(options.witness_key, (), {}) if options.witness_key else keys
+        sources.add_witness(Path(options.witness), witness_keys)
+    elif options.witness_key:
+        raise Usage("--witness-key goes with --witness FILE")
+    return sources
 
 
-def _keys(files: Sequence[str], documents: Sequence[str], environ: Mapping[str, str]) -> tuple[Key, ...]:
-    keys: list[Key] = []
-    name = ""
-    try:
-        for name in files:
-            keys.extend(trusted_keys(secret_from_file(Path(name).read_bytes())))
-        for name in documents:
-            keys.extend(public_keys(Path(name).read_bytes()))
-    except (NotASecret, NotAPublicKey) as error:
-        raise _Usage(f"{name}: {error}") from error
-    if not files and not documents:
-        keys.extend(keys_from(None, environ))
-    if not keys:
-        raise _Usage(
-            "no key to verify with: give --key FILE or --jwks FILE, "
-            f"or set {SECRET_VARIABLE} or {SECRET_FILE_VARIABLE} to the secret"
-        )
-    if conflicting(keys):
-        raise _Usage("two different keys have one key id; give only the one that you trust")
-    return tuple(keys)
-
-
-def _sources(journal: str, stdin: BinaryIO | None) -> Iterator[tuple[str, BinaryIO | Path]]:
+def _journals(journal: str, stdin: BinaryIO | None) -> Iterator[tuple[str, BinaryIO | Path]]:
     if journal == "-":
         yield "standard input", stdin or sys.stdin.buffer
         return
@@ -140,27 +126,34 @@ def _sources(journal: str, stdin: BinaryIO | None) -> Iterator[tuple[str, Binary
         return
     # journal.jsonl, its worker siblings, rotated files and damaged predecessors; not what lies beside them.
     names = sorted(
-        child
-        for child in path.rglob("*")
-        if ".jsonl" in child.name and child.suffix not in (".lock", ".json") and child.is_file()
+        child for child in path.rglob("*") if ".jsonl" in child.name and child.suffix not in _BESIDE and child.is_file()
     )
     if not names:
-        raise _Usage(f"{journal}: no journal (*.jsonl) in this directory")
+        raise Usage(f"{journal}: no journal (*.jsonl) in this directory")
     for child in names:
         yield str(child), child
 
 
-def _examine(name: str, source: BinaryIO | Path, keys: Sequence[Key], require_external: bool, stderr: TextIO) -> Report:
+def _examine(
+    name: str,
+    source: BinaryIO | Path,
+    keys: Sequence[Key],
+    require_external: bool,
+    outside: Sequence[Outside],
+    stderr: TextIO,
+) -> Report:
     if not isinstance(source, Path):
-        return walk(read_lines(source), keys, require_external=require_external)
+        return walk(read_lines(source), keys, require_external=require_external, outside=outside)
     with source.open("rb") as stream, Progress(name, source.stat().st_size, stderr) as progress:
-        return walk(progress.over(read_lines(stream)), keys, require_external=require_external)
+        return walk(progress.over(read_lines(stream)), keys, require_external=require_external, outside=outside)
 
 
 def _sentence(name: str, report: Report) -> str:
     records = f"{report.records} record{'' if report.records == 1 else 's'}"
     if report.exit is Exit.WHOLE:
-        return f"{name}: {records} verify; the chain is whole; the end is proven against accident (session_close)"
+        by = "session_close" if report.closed else "checkpoint"
+        whom = "the holder of the key" if report.proven_against == KEY_HOLDER else f"accident ({by})"
+        return f"{name}: {records} verify; the chain is whole; the end is proven against {whom}"
     place = "" if report.line is None else f"line {report.line}: "
     return f"{name}: {_HEADLINES[report.exit]}: {place}{report.fault}: {report.detail} ({records} before it verify)"
 

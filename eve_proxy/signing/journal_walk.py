@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, BinaryIO, Final
 
 from eve_proxy.model.certificate import GENESIS, LogLink
+from eve_proxy.signing.outside import Outside
 from eve_proxy.signing.spelling import EDITED, Unacceptable, read_line
 from eve_proxy.signing.verification import UNTRUSTED_KEY, Key, check_fields
 
@@ -22,6 +23,12 @@ INSERTED: Final = "inserted"
 KEY_CHANGED: Final = "key-changed"
 TRUNCATED: Final = "truncated"
 SELF_PROVEN: Final = "self-proven"
+
+SESSION_CLOSE: Final = "session_close"
+
+# Against whom the end is proven.
+ACCIDENT: Final = "accident"
+KEY_HOLDER: Final = "key-holder"
 
 # A line never exceeds the 4,096 bytes of a header (its ASCII form is the longer one), plus the newline.
 LONGEST: Final = 4097
@@ -43,14 +50,18 @@ class Report:
     """What a walk found.
 
     :ivar fault: a constant name, None when everything is well: ``edited respaced duplicate-keys dropped swapped
-        duplicated inserted key-changed`` (tampered), ``untrusted-key``, ``truncated`` (no ``session_close``),
-        ``self-proven`` (``--require-external``).
+        duplicated inserted key-changed`` (tampered), ``rewritten cut`` (a source outside knows of other, or more),
+        ``witness-dropped witness-rewrote`` (the other party did), ``untrusted-key``, ``truncated`` (no
+        ``session_close``), ``self-proven`` (``--require-external``).
     :ivar line: number of the first faulty line, from 1; None when the fault is the missing end.
     :ivar records: lines that verified, in order, before the fault.
     :ivar head: the place that the next record would take; None when no line verified.
-    :ivar proven_against: ``accident`` when a ``session_close`` ends the journal, else None. It does not prove the
-        end against the holder of the key, nor against someone who cuts the file at an older ``session_close``.
+    :ivar proven_against: ``key-holder`` when a source from elsewhere proves the end; ``accident`` when only the
+        journal's own ``session_close`` or the checkpoint beside it does: not against someone who cuts the file at an
+        older ``session_close``, nor against the holder of the key; else None.
     :ivar kinds: how many records of each kind; of decisions, of each verdict.
+    :ivar closed: the last line that verified is a ``session_close``.
+    :ivar notes: what the sources outside say, a line each.
     :ivar follows: SHA-256 values (hex) of damaged files that this journal says it succeeds.
     """
 
@@ -64,22 +75,28 @@ class Report:
     kinds: dict[str, int] = field(default_factory=dict)
     verdicts: dict[str, int] = field(default_factory=dict)
     follows: tuple[str, ...] = ()
+    closed: bool = False
+    notes: tuple[str, ...] = ()
 
 
-def walk(lines: Iterable[bytes], keys: Sequence[Key], *, require_external: bool = False) -> Report:
+def walk(
+    lines: Iterable[bytes], keys: Sequence[Key], *, require_external: bool = False, outside: Sequence[Outside] = ()
+) -> Report:
     """Examine a journal from its first line.
 
     :param lines: as ``read_lines`` yields them, each with its newline; the last one may lack it.
     :param keys: the trusted keys.
     :param require_external: an end that only the journal itself vouches for is not enough.
+    :param outside: what else is known about it.
     """
-    walker = _Walk(keys)
+    walker = _Walk(keys, outside)
     source = iter(lines)
     for number, raw in enumerate(source, start=1):
         try:
             if raw[-1:] != b"\n" and len(raw) < LONGEST:
                 return walker.report(Exit.UNPROVEN, TRUNCATED, number, "the last line is incomplete")
-            walker.accept(read_line(raw[:-1]))
+            line = raw[:-1]
+            walker.accept(line, read_line(line))
         except _Missing as gap:
             fault, detail = _name_gap(gap, source)
             return walker.report(Exit.TAMPERED, fault, number, detail)
@@ -87,7 +104,10 @@ def walk(lines: Iterable[bytes], keys: Sequence[Key], *, require_external: bool 
             if error.fault == UNTRUSTED_KEY:
                 return walker.report(Exit.UNTRUSTED, UNTRUSTED_KEY, number, walker.who_announced() or error.detail)
             return walker.report(Exit.TAMPERED, error.fault, number, error.detail)
-    return walker.end(require_external)
+    try:
+        return walker.end(require_external)
+    except Unacceptable as error:
+        return walker.report(Exit.TAMPERED, error.fault, None, error.detail)
 
 
 def read_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -119,8 +139,10 @@ def _name_gap(gap: _Missing, rest: Iterator[bytes]) -> tuple[str, str]:
 class _Walk:
     """The chain so far, and the counts."""
 
-    def __init__(self, keys: Sequence[Key]) -> None:
+    def __init__(self, keys: Sequence[Key], outside: Sequence[Outside]) -> None:
         self._keys = keys
+        self._outside = outside
+        self._notes: tuple[str, ...] = ()
         self._head: LogLink | None = None
         self._records = 0
         self._kinds: dict[str, int] = {}
@@ -130,7 +152,7 @@ class _Walk:
         self._announced: str | None = None  # the key id that the last record names, when it is a key_rotation
         self._follows: tuple[str, ...] = ()
 
-    def accept(self, fields: dict[str, Any]) -> None:
+    def accept(self, line: bytes, fields: dict[str, Any]) -> None:
         """Take one more line.
 
         :raises Unacceptable: it does not verify or does not belong here.
@@ -150,6 +172,8 @@ class _Walk:
         if log["prev"] != expected.prev:
             raise Unacceptable(INSERTED, f"record {log['seq']} of another history of this journal")
         self._check_key(fields)
+        for source in self._outside:
+            source.take(line, fields)
         self._head = LogLink(id=expected.id, seq=expected.seq + 1, prev=fields["content_hash"])
         self._count(fields)
 
@@ -192,18 +216,27 @@ class _Walk:
                 self._follows = (damaged,)
 
     def end(self, require_external: bool) -> Report:
-        """The report on a journal without a faulty line."""
-        if self._last_kind != "session_close":
+        """The report on a journal without a faulty line.
+
+        :raises Unacceptable: a source outside knows of more.
+        """
+        closed = self._last_kind == SESSION_CLOSE
+        vouched = [source.conclude(self._records, closed=closed) for source in self._outside]
+        self._notes = tuple(each.note for each in vouched if each.note)
+        if any(each.whole and each.external for each in vouched):
+            return self.report(Exit.WHOLE, None, None, "", KEY_HOLDER)
+        if not closed and not any(each.whole for each in vouched):
             detail = "every line verifies, but no session_close ends the journal: later lines may be missing"
             return self.report(Exit.UNPROVEN, TRUNCATED, None, detail)
         if require_external:
-            detail = "only the journal's own session_close proves the end, not a checkpoint or witness from elsewhere"
-            return self.report(Exit.UNPROVEN, SELF_PROVEN, None, detail)
-        return self.report(Exit.WHOLE, None, None, "")
+            detail = "nothing from elsewhere, checkpoint or witness, proves the end"
+            return self.report(Exit.UNPROVEN, SELF_PROVEN, None, detail, ACCIDENT)
+        return self.report(Exit.WHOLE, None, None, "", ACCIDENT)
 
-    def report(self, answer: Exit, fault: str | None, line: int | None, detail: str) -> Report:
+    def report(
+        self, answer: Exit, fault: str | None, line: int | None, detail: str, against: str | None = None
+    ) -> Report:
         """The report as things stand."""
-        whole = answer is Exit.WHOLE or fault == SELF_PROVEN
         return Report(
             exit=answer,
             fault=fault,
@@ -211,10 +244,12 @@ class _Walk:
             detail=detail,
             records=self._records,
             head=self._head,
-            proven_against="accident" if whole else None,
+            proven_against=against,
             kinds=self._kinds,
             verdicts=self._verdicts,
             follows=self._follows,
+            closed=self._last_kind == SESSION_CLOSE,
+            notes=self._notes,
         )
 
 

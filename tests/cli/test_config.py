@@ -55,7 +55,6 @@ def test_list_needs_no_configuration() -> None:
     status, out, err = run({"EVE_PROXY_PORT": "x"}, "--list")
     assert (status, err) == (0, "")
     assert "EVE_PROXY_CONNECT_SNI" in out
-    assert "(not available yet)" in out
 
 
 def test_wrong_usage(capsys) -> None:

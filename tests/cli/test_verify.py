@@ -128,14 +128,6 @@ def test_unusable_key_file(journal: Path, tmp_path: Path, option: str, content: 
     assert message in err
 
 
-@pytest.mark.parametrize("option", ["--checkpoint", "--witness"])
-def test_options_of_later_versions(journal: Path, option: str) -> None:
-    """An option that does nothing yet is refused, not ignored."""
-    status, out, err = run(str(journal), option, "x")
-    assert (status, out) == (2, "")
-    assert f"{option} is not available yet" in err
-
-
 @pytest.mark.parametrize("argv", [(), ("a", "b"), ("--nonsense", "x"), ("/no/such/file",)])
 def test_usage(argv: tuple[str, ...]) -> None:
     """Mistakes of the command line answer 2 on standard error."""
