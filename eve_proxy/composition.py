@@ -27,6 +27,7 @@ from eve_proxy.governance.credential import AuthStyle, Credential
 from eve_proxy.governance.deadline import race
 from eve_proxy.governance.hosted import HostedGovernor
 from eve_proxy.governance.redaction import Redactor
+from eve_proxy.governance.witness import Witnesses
 from eve_proxy.interfaces import IAuditSink, IClock, IEntropy, IGovernor, IPreFilter, IResolver, JudgeAddress, Stage
 from eve_proxy.model.authority import Authority
 from eve_proxy.model.certificate import LogLink
@@ -117,7 +118,12 @@ def compose(
     judge_address = destinations(config, own_ports).judge
     resolver = Resolver(reactor, reactor)
     governor, governance = build_governor(
-        config, reactor=reactor, clock=clock, chain_head=lambda: journal.head, own_ports=own_ports, resolver=resolver
+        config,
+        reactor=reactor,
+        clock=clock,
+        chain_head=lambda: journal.durable_head,
+        own_ports=own_ports,
+        resolver=resolver,
     )
     pipeline = build_pipeline(
         config,
@@ -239,6 +245,7 @@ def build_governor(
         breaker=Breaker(config.governance_breaker, clock.monotonic, random.random),
         clock=clock,
         chain_head=chain_head,
+        witnesses=Witnesses(config.governance_keys),
         credential=credential,
         concurrency=config.governance_concurrency,
         allow_modify=config.allow_modify,

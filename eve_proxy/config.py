@@ -28,6 +28,7 @@ from eve_proxy.settings.names import sort_names
 from eve_proxy.settings.reading import Entry, Reading, digest
 from eve_proxy.settings.secret import Secret
 from eve_proxy.settings.variables import BY_NAME, VARIABLES
+from eve_proxy.signing.public_key import PublicKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Config:
     :ivar allowed_hosts: None when the allowlist is off.
     :ivar signer: what signs: EVE_PROXY_SIGNING_KEY_FILE, or else JWT_SECRET_KEY.
     :ivar key_source: where it was read, to be read again.
+    :ivar governance_keys: the keys in EVE_PROXY_GOVERNANCE_JWKS; none when it is not set.
     :ivar policy: what the embedded governor goes by; None when a decision service is asked.
     :ivar entries: where each value comes from, in the table's order, then the variables of plugins.
     :ivar warnings: what starts all the same but should be known, one line each.
@@ -70,6 +72,7 @@ class Config:
     governance_redact_headers: frozenset[str]
     governance_redact_query: frozenset[str]
     governance_jwks: Path | None
+    governance_keys: tuple[PublicKey, ...]
     policy_set: str
     policy_file: Path | None
     policy: Policy | None

@@ -14,9 +14,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import resource, server
 
-from eve_proxy.pdp.contract import problem, respond
+from eve_proxy.governor_witness import AnswerWitness
+from eve_proxy.pdp.contract import judge, problem, respond
 from eve_proxy.pdp.embedded import INLINE_BODY
 from eve_proxy.pdp.policy import Policy
+from eve_proxy.pdp.question import BadQuestion
 
 # A body of 10 MiB takes a third more as base64, and up to twice its size where every other byte is a quote that
 # JSON escapes; plus the rest of the question.
@@ -27,8 +29,8 @@ _TOO_LARGE: Final = (
     b"Content-Length: %d\r\n\r\n%s"
 )
 
-# ``offload(respond, policy, document, audit_id)``, worked out where it does not stop the reactor.
-Offload = Callable[..., Awaitable[tuple[int, bytes]]]
+# ``offload(function, *arguments)``, worked out where it does not stop the reactor.
+Offload = Callable[..., Awaitable[Any]]
 
 
 class Evaluate(resource.Resource):
@@ -37,17 +39,27 @@ class Evaluate(resource.Resource):
     :param offload: where questions over ``INLINE_BODY`` are judged.
     :param token: the bearer token that callers must show; None lets anyone ask.
     :param new_id: called with a number of bytes, gives twice as many hex digits: audit ids.
+    :param witness: signs and writes down each answer before it is given; None where nobody does.
     """
 
     isLeaf = True
     _log = Logger()
 
-    def __init__(self, policy: Policy, *, offload: Offload, token: bytes | None, new_id: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        offload: Offload,
+        token: bytes | None,
+        new_id: Callable[[int], str],
+        witness: AnswerWitness | None = None,
+    ) -> None:
         super().__init__()
         self._policy = policy
         self._offload = offload
         self._token = token
         self._new_id = new_id
+        self._witness = witness
 
     def render(self, request: server.Request) -> bytes | int:
         """Twisted's entry; every method but POST is answered 405."""
@@ -60,19 +72,33 @@ class Evaluate(resource.Resource):
         assert request.content is not None
         document: bytes = request.content.read()
         audit_id = f"aud_{self._new_id(8)}"
-        if len(document) <= INLINE_BODY:
+        if len(document) <= INLINE_BODY and self._witness is None:
             return _finish(request, *respond(self._policy, document, audit_id))
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
 
         async def answer() -> None:
-            status, text = await self._offload(respond, self._policy, document, audit_id)
+            status, text = await self._answer(document, audit_id)
             if not gone:
                 request.write(_finish(request, status, text))
                 request.finish()
 
         Deferred.fromCoroutine(answer()).addErrback(self._failed, request, gone)
         return server.NOT_DONE_YET
+
+    async def _answer(self, document: bytes, audit_id: str) -> tuple[int, bytes]:
+        if self._witness is None:
+            answer: tuple[int, bytes] = await self._offload(respond, self._policy, document, audit_id)
+            return answer
+        begun = self._witness.now()
+        try:
+            if len(document) <= INLINE_BODY:
+                judged = judge(self._policy, document)
+            else:
+                judged = await self._offload(judge, self._policy, document)
+        except BadQuestion as error:
+            return 400, problem(str(error))
+        return await self._witness.answer(judged, audit_id, begun)
 
     def _authorised(self, request: server.Request) -> bool:
         if self._token is None:
@@ -137,8 +163,31 @@ class GovernorSite(server.Site):
         """Say nothing."""
 
 
+class Keys(resource.Resource):
+    """``GET /.well-known/jwks.json``: the public key that answers are signed with (RFC 7517)."""
+
+    isLeaf = True
+
+    def __init__(self, document: bytes) -> None:
+        super().__init__()
+        self._document = document
+
+    def render(self, request: server.Request) -> bytes:
+        """Twisted's entry; every method but GET and HEAD is answered 405."""
+        if request.method not in (b"GET", b"HEAD"):
+            return _not_allowed(request, b"GET, HEAD")
+        request.setHeader(b"content-type", b"application/jwk-set+json")
+        return self._document
+
+
 def governor_site(
-    policy: Policy, *, reactor: Any, offload: Offload, new_id: Callable[[int], str], token: bytes | None = None
+    policy: Policy,
+    *,
+    reactor: Any,
+    offload: Offload,
+    new_id: Callable[[int], str],
+    token: bytes | None = None,
+    witness: AnswerWitness | None = None,
 ) -> GovernorSite:
     """The whole site; parameters as for ``Evaluate``."""
     root = resource.Resource()
@@ -146,7 +195,11 @@ def governor_site(
     versions, decisions = resource.Resource(), resource.Resource()
     root.putChild(b"v1", versions)
     versions.putChild(b"decisions", decisions)
-    decisions.putChild(b"evaluate", Evaluate(policy, offload=offload, token=token, new_id=new_id))
+    decisions.putChild(b"evaluate", Evaluate(policy, offload=offload, token=token, new_id=new_id, witness=witness))
+    if witness is not None:
+        known = resource.Resource()
+        root.putChild(b".well-known", known)
+        known.putChild(b"jwks.json", Keys(witness.jwks))
     return GovernorSite(root, requestFactory=BoundedRequest, timeout=_IDLE_SECONDS, reactor=reactor)
 
 

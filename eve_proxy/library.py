@@ -26,6 +26,7 @@ from eve_proxy.governance.blocking_http import BlockingHttp, load_client_context
 from eve_proxy.governance.breaker import Breaker
 from eve_proxy.governance.credential import AuthStyle, Credential
 from eve_proxy.governance.redaction import Redactor
+from eve_proxy.governance.witness import Witnesses
 from eve_proxy.interfaces import IClock, IGovernor
 from eve_proxy.model.errors import ConfigurationError, JournalUnavailable, SigningFailed
 from eve_proxy.pdp.embedded import EmbeddedGovernor
@@ -159,7 +160,8 @@ def _governor(
         redactor=Redactor(secrets.token_bytes(32), config.governance_redact_headers, config.governance_redact_query),
         breaker=Breaker(config.governance_breaker, clock.monotonic, random.random),
         clock=clock,
-        chain_head=lambda: journal.head,
+        chain_head=lambda: journal.durable_head,
+        witnesses=Witnesses(config.governance_keys),
         credential=None
         if token is None
         else Credential.of(AuthStyle(config.governance_auth), token.reveal().decode("ascii")),

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService, Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -19,8 +20,10 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 
 from eve_proxy.governor_site import GovernorSite, governor_site
+from eve_proxy.governor_witness import AnswerWitness, Keeping
 from eve_proxy.pdp.policy import Policy
 from eve_proxy.pdp.policy_file import SHIPPED, PolicyFault, load_policy
+from eve_proxy.signing.private_key import AsymmetricSigner, NotASigningKey, load_signer
 
 TOKEN_VARIABLE = "EVE_GOVERNOR_TOKEN"  # noqa: S105
 
@@ -30,6 +33,7 @@ class Options(usage.Options):
 
     :ivar policy: the loaded policy.
     :ivar token: what callers must show, or None.
+    :ivar signer: what signs the answers, or None.
     """
 
     synopsis = "[options]"
@@ -41,9 +45,12 @@ class Options(usage.Options):
         ("listen", "l", "tcp:8128:interface=127.0.0.1", "Where to listen, a Twisted endpoint: tcp:, unix:, ssl:"),
         ("policy", "p", str(SHIPPED), "The policy file"),
         ("token-file", "t", None, "A file with the bearer token"),
+        ("signing-key", "k", None, "A PEM private key, Ed25519 or P-256, that signs each answer; needs --journal"),
+        ("journal", "j", None, "Where each answer is written before it is given; needs --signing-key"),
     )
     policy: Policy
     token: bytes | None
+    signer: AsymmetricSigner | None = None
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         super().__init__()
@@ -61,6 +68,10 @@ class Options(usage.Options):
             faults += [f"--policy: {fault}" for fault in error.faults]
         try:
             self.token = _token(self["token-file"], self._environ)
+        except ValueError as error:
+            faults.append(str(error))
+        try:
+            self.signer = _signer(self["signing-key"], self["journal"])
         except ValueError as error:
             faults.append(str(error))
         try:
@@ -86,21 +97,42 @@ def make_service(options: Options, reactor: Any) -> GovernorService:
     def offload(function: Any, *arguments: Any) -> Deferred[tuple[int, bytes]]:
         return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
 
-    site = governor_site(
-        options.policy, reactor=reactor, offload=offload, new_id=secrets.token_hex, token=options.token
-    )
-    return GovernorService(serverFromString(reactor, options["listen"]), site, options.policy)
+    def site(witness: AnswerWitness | None) -> GovernorSite:
+        return governor_site(
+            options.policy,
+            reactor=reactor,
+            offload=offload,
+            new_id=secrets.token_hex,
+            token=options.token,
+            witness=witness,
+        )
+
+    keeping = None
+    if options.signer is not None:
+        keeping = Keeping(Path(options["journal"]), options.signer, options.policy, reactor=reactor)
+    return GovernorService(serverFromString(reactor, options["listen"]), site, options.policy, keeping)
 
 
 class GovernorService(Service):
-    """Listens, says where, and stops listening."""
+    """Listens, says where, and stops listening.
+
+    :param site: makes the site, with or without a witness.
+    :param keeping: opens and closes the journal of one that witnesses.
+    """
 
     _log = Logger()
 
-    def __init__(self, endpoint: Any, site: GovernorSite, policy: Policy) -> None:
+    def __init__(
+        self,
+        endpoint: Any,
+        site: Callable[[AnswerWitness | None], GovernorSite],
+        policy: Policy,
+        keeping: Keeping | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._site = site
         self._policy = policy
+        self._keeping = keeping
         self._port: Any = None
 
     def privilegedStartService(self) -> None:
@@ -109,8 +141,12 @@ class GovernorService(Service):
         Raises what binding raises: a process that listens nowhere must not look alive.
         """
         failures: list[Failure] = []
-        self._endpoint.listen(self._site).addCallbacks(self._listening, failures.append)
+        # Before anybody is answered: what cannot be written down may not be said.
+        witness = None if self._keeping is None else self._keeping.open()
+        self._endpoint.listen(self._site(witness)).addCallbacks(self._listening, failures.append)
         if failures:
+            if self._keeping is not None:
+                self._keeping.close()
             failures[0].raiseException()
 
     def startService(self) -> None:
@@ -120,10 +156,12 @@ class GovernorService(Service):
             self.privilegedStartService()
 
     def stopService(self) -> Any:
-        """Stop listening; fires when that is done."""
+        """Stop listening and close the journal; fires when that is done."""
         super().stopService()
         port, self._port = self._port, None
-        return None if port is None else port.stopListening()
+        stopped = succeed(None) if port is None else maybeDeferred(port.stopListening)
+        keeping = self._keeping
+        return stopped if keeping is None else stopped.addCallback(lambda _: keeping.close())
 
     def _listening(self, port: Any) -> None:
         self._port = port
@@ -135,6 +173,19 @@ class GovernorService(Service):
             policy=self._policy.name,
             sha256=self._policy.sha256,
         )
+
+
+def _signer(key: str | None, journal: str | None) -> AsymmetricSigner | None:
+    if key is None and journal is None:
+        return None
+    if key is None or journal is None:
+        raise ValueError("--signing-key and --journal go together: what is signed is also kept")
+    try:
+        return load_signer(Path(key).read_bytes())
+    except OSError as error:
+        raise ValueError(f"--signing-key {key}: {error.strerror}") from None
+    except NotASigningKey as error:
+        raise ValueError(f"--signing-key {key}: {error}") from None
 
 
 def _token(path: str | None, environ: Mapping[str, str]) -> bytes | None:

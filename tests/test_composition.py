@@ -44,7 +44,7 @@ class FakeJournal(FakeSink):
 
     def __init__(self) -> None:
         super().__init__()
-        self.head = None
+        self.durable_head = None
         self.problem: str | None = None
         self.warnings: tuple[str, ...] = ()
         self.outcomes: list[tuple[str, dict[str, Any]]] = []

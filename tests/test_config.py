@@ -15,6 +15,9 @@ from eve_proxy.model.authority import parse_authority
 from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.settings.files import FileContent
 from eve_proxy.settings.variables import VARIABLES
+from eve_proxy.signing.key_document import jwks
+from eve_proxy.signing.private_key import Ed25519Signer
+from tests.fakes.keys import ed25519, private_pem
 
 SECRET = "an operator's secret of well over thirty-two bytes"
 KEY = {"JWT_SECRET_KEY": SECRET}
@@ -86,7 +89,7 @@ def test_every_row_of_the_table_has_its_attribute() -> None:
     """A variable that is parsed is also there to be used, and nothing is there that no variable sets."""
     rows = {row.field for row in VARIABLES if row.field}
     attributes = {field.name for field in dataclasses.fields(Config)}
-    assert attributes - rows == {"entries", "warnings", "policy", "signer", "key_source"}
+    assert attributes - rows == {"entries", "warnings", "policy", "signer", "key_source", "governance_keys"}
     assert rows <= attributes
 
 
@@ -260,12 +263,17 @@ def test_plain_http_to_a_governor_elsewhere_needs_consent() -> None:
     assert read({"EVE_PROXY_GOVERNANCE_URL": "http://127.0.0.1:9"}).warnings == ()
 
 
-@pytest.mark.parametrize("row", [row for row in VARIABLES if row.later], ids=lambda row: row.name)
-def test_later_features_say_so(row) -> None:
-    """Setting what does not work yet is not silently accepted."""
-    held = files(pem=b"PEM")
-    assert any(f"{row.name} is not available yet" in line for line in read({row.name: "/pem"}, held).warnings)
-    assert not any("not available yet" in line for line in read({}).warnings)
+def test_the_witnesss_keys() -> None:
+    """The service's public keys are read at start: a file that holds none is a fault."""
+    key = jwks([Ed25519Signer(ed25519())])
+    url, jwk = {"EVE_PROXY_GOVERNANCE_URL": "http://127.0.0.1:9"}, {"EVE_PROXY_GOVERNANCE_JWKS": "/keys"}
+    (found,) = read({**url, **jwk}, files(keys=key)).governance_keys
+    assert found.key_id == Ed25519Signer(ed25519()).key_id
+    assert read(url).governance_keys == ()
+    (fault,) = faults({**url, **jwk}, files(keys=b"{}"))
+    assert fault.startswith("EVE_PROXY_GOVERNANCE_JWKS: ")
+    assert "private key" in faults({**url, **jwk}, files(keys=private_pem(ed25519())))[0]
+    assert any("JWKS has no effect" in line for line in read(jwk, files(keys=key)).warnings)
 
 
 def test_values_that_contradict_each_other() -> None:

@@ -24,11 +24,18 @@ ATTACK = document(body="print('cy' + 'anide')")
 class Conversation:
     """One client's connection to a site whose thread pool is the test."""
 
-    def __init__(self, token: bytes | None = None) -> None:
+    def __init__(self, token: bytes | None = None, witness: Any = None) -> None:
         self.clock = Clock()
         self.jobs: list[tuple[Deferred[Any], Any, tuple[Any, ...]]] = []
         self.ids = 0
-        site = governor_site(load_policy(), reactor=self.clock, offload=self.offload, new_id=self.new_id, token=token)
+        site = governor_site(
+            load_policy(),
+            reactor=self.clock,
+            offload=self.offload,
+            new_id=self.new_id,
+            token=token,
+            witness=witness,
+        )
         self.transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 1))
         self.protocol = site.buildProtocol(None)
         self.protocol.makeConnection(self.transport)
@@ -201,3 +208,53 @@ def test_an_idle_connection_is_closed() -> None:
     talk = Conversation()
     talk.clock.advance(100)
     assert talk.transport.disconnecting or talk.transport.disconnected
+
+
+class Signing:
+    """A witness whose journal is the test."""
+
+    jwks = b'{"keys": []}'
+
+    def __init__(self) -> None:
+        self.judged: list[Any] = []
+        self.waiting: list[Deferred[tuple[int, bytes]]] = []
+
+    def now(self) -> float:
+        return 0.0
+
+    def answer(self, judged: Any, audit_id: str, begun: float) -> Deferred[tuple[int, bytes]]:
+        self.judged.append(judged)
+        self.waiting.append(Deferred())
+        return self.waiting[-1]
+
+
+def test_a_witness_answers_when_it_has_written() -> None:
+    """Every question goes by the witness, small or large; a broken one is refused without it."""
+    witness = Signing()
+    conversation = Conversation(witness=witness)
+    body = document()
+    conversation.say(PATH + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    assert conversation.transport.value() == b""
+    witness.waiting[0].callback((200, b'{"decision": {}}'))
+    assert conversation.answer() == (200, {"decision": {}})
+    assert conversation.post(b"{}")[0] == 400
+    large = document(body="x" * INLINE_BODY)
+    conversation.say(PATH + b"Content-Length: %d\r\n\r\n" % len(large) + large)
+    waiting, function, arguments = conversation.jobs[0]
+    waiting.callback(function(*arguments))
+    witness.waiting[1].callback((503, b'{"error": "x"}'))
+    assert conversation.answer() == (503, {"error": "x"})
+    assert [judged.status for judged in witness.judged] == ["ALLOWED", "ALLOWED"]
+
+
+def test_its_keys_are_published() -> None:
+    """Whoever wants to trust the witness finds its key; a decision point that signs nothing has none."""
+    conversation = Conversation(witness=Signing())
+    conversation.say(b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: gov\r\n\r\n")
+    assert b"application/jwk-set+json" in conversation.transport.value()
+    assert conversation.answer() == (200, {"keys": []})
+    conversation.say(b"POST /.well-known/jwks.json HTTP/1.1\r\nHost: gov\r\nContent-Length: 0\r\n\r\n")
+    assert conversation.answer()[0] == 405
+    conversation = Conversation()
+    conversation.say(b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: gov\r\n\r\n")
+    assert b"404" in conversation.transport.value().split(b"\r\n")[0]

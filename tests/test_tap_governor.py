@@ -15,6 +15,7 @@ from twisted.python import usage
 
 from eve_proxy.governor_site import GovernorSite
 from eve_proxy.tap_governor import TOKEN_VARIABLE, GovernorService, Options, make_service
+from tests.fakes.keys import ed25519, private_pem
 
 
 def options(*arguments: str, **environ: str) -> Options:
@@ -65,10 +66,10 @@ def test_stopping_frees_the_port_once() -> None:
         def listen(self, factory: object) -> Deferred[Port]:
             return succeed(Port())
 
-    service = GovernorService(Endpoint(), object(), options().policy)
+    service = GovernorService(Endpoint(), lambda witness: object(), options().policy)
     service.startService()
-    assert isinstance(service.stopService(), Deferred)
-    assert service.stopService() is None
+    assert not service.stopService().called
+    assert service.stopService().called
     assert stops == ["stopped"]
 
 
@@ -130,3 +131,35 @@ def test_an_impossible_endpoint_is_a_fault(where: str) -> None:
     """A mistake in the endpoint is told before anything starts."""
     with pytest.raises(usage.UsageError, match="--listen"):
         options("--listen", where)
+
+
+def test_signing_needs_a_key_and_a_journal(tmp_path: Path) -> None:
+    """One without the other is refused, and so is a key that cannot sign; what was wrong is said."""
+    key = tmp_path / "key.pem"
+    key.write_bytes(private_pem(ed25519()))
+    assert options("--signing-key", str(key), "--journal", str(tmp_path / "g.jsonl")).signer is not None
+    assert options().signer is None
+    for arguments, expected in (
+        (("--journal", "g.jsonl"), "go together"),
+        (("--signing-key", str(key)), "go together"),
+        (("--signing-key", str(tmp_path / "none"), "--journal", "g"), "No such file"),
+        (("--signing-key", __file__, "--journal", "g"), "no private key in PEM"),
+    ):
+        with pytest.raises(usage.UsageError, match=expected):
+            options(*arguments)
+
+
+def test_its_journal_is_opened_before_it_listens(tmp_path: Path) -> None:
+    """A decision point that cannot write must not look alive."""
+    key = tmp_path / "key.pem"
+    key.write_bytes(private_pem(ed25519()))
+    journal = tmp_path / "g.jsonl"
+    reactor: Any = MemoryReactorClock()
+    reactor.callFromThread = lambda function, *arguments: function(*arguments)
+    made = options("--signing-key", str(key), "--journal", str(journal), "--listen", "tcp:0:interface=127.0.0.1")
+    make_service(made, reactor).startService()
+    assert journal.exists()
+    assert len(reactor.tcpServers) == 1
+    with pytest.raises(SystemExit, match="is being written"):
+        make_service(made, reactor).startService()
+    assert len(reactor.tcpServers) == 1

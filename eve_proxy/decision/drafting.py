@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-from eve_proxy.model.certificate import Draft, RequestDigest
+from eve_proxy.model.certificate import Draft
+from eve_proxy.model.digest import request_digest
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.text import clean
 from eve_proxy.model.verdict import Verdict
@@ -45,21 +45,6 @@ def draft_of(
         governor=clean(verdict.governor, 253, escaped=253),
         policy=verdict.policy,
         decision_ref=None if reference is None else clean(reference, 128),
+        witness=verdict.witness,
         record=record,
-    )
-
-
-def request_digest(exchange: Exchange) -> RequestDigest:
-    """What was decided. An empty body has a size and no digest; an unread one has neither."""
-    request, body = exchange.request, exchange.body
-    authority = request.authority
-    return RequestDigest(
-        method=clean(request.method, 32),
-        scheme=request.scheme,
-        host=authority.host,
-        port=authority.port,
-        path_sha256=None if request.is_connect else hashlib.sha256(request.target).hexdigest(),
-        body_sha256=body.sha256 if body is not None and body.size else None,
-        body_bytes=None if body is None else body.size,
-        request_id=request.request_id,
     )

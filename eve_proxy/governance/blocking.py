@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from zope.interface import implementer
@@ -17,8 +18,10 @@ from eve_proxy.governance.breaker import Breaker
 from eve_proxy.governance.codec import EVALUATE, decode, encode
 from eve_proxy.governance.credential import Credential
 from eve_proxy.governance.redaction import Redactor
+from eve_proxy.governance.witness import NOBODY, Witnesses
 from eve_proxy.interfaces import IClock, IGovernor
 from eve_proxy.model.certificate import LogLink
+from eve_proxy.model.digest import request_digest
 from eve_proxy.model.errors import GovernorMisbehaved, GovernorUnavailable
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.headers import Headers
@@ -45,7 +48,8 @@ class BlockingGovernor:
     :param transport: carries one question.
     :param name: the certificate's ``governor`` (``GovernanceAddress.name``).
     :param policy_set: EVE_PROXY_POLICY_SET.
-    :param chain_head: the journal's present head for ``context.log``, or None when it has none.
+    :param chain_head: the journal's durable head for ``context.log``, or None when it has none.
+    :param witnesses: what is asked of the signature of an answer.
     :param credential: the header that says who we are, or None.
     :param concurrency: calls under way at most; what waits does so within its own time.
     :param path: base path and ``/v1/decisions/evaluate`` (``GovernanceAddress.path``).
@@ -62,6 +66,7 @@ class BlockingGovernor:
         breaker: Breaker,
         clock: IClock,
         chain_head: Callable[[], LogLink | None],
+        witnesses: Witnesses = NOBODY,
         credential: Credential | None = None,
         concurrency: int = 256,
         path: str = EVALUATE,
@@ -75,6 +80,7 @@ class BlockingGovernor:
         self._breaker_lock = threading.Lock()
         self._clock = clock
         self._chain_head = chain_head
+        self._witnesses = witnesses
         self._headers = Headers.of(_JSON if credential is None else (*_JSON, (credential.name, credential.value)))
         self._slots = threading.BoundedSemaphore(concurrency)
         self._path = path
@@ -101,12 +107,14 @@ class BlockingGovernor:
             # How the call ends for the breaker. A failure of ours before anything was sent says nothing about it.
             end = self._breaker.abandoned
             try:
+                digest, head = request_digest(exchange), self._chain_head()
                 question = encode(
                     exchange,
+                    digest=digest,
                     timestamp=timestamp(self._clock.wall()),
                     policy_set=self._policy_set,
                     redactor=self._redactor,
-                    log=self._chain_head(),
+                    log=head,
                 )
                 end = self._breaker.unreachable
                 left = until - self._clock.monotonic()
@@ -114,7 +122,13 @@ class BlockingGovernor:
                 end = self._breaker.upset
                 # A function's arguments are never rewritten: MODIFIED is a block here, whatever is configured.
                 verdict = decode(
-                    status, headers, body, request_id=exchange.id, name=self.name, policy_set=self._policy_set
+                    status,
+                    headers,
+                    body,
+                    request_id=exchange.id,
+                    name=self.name,
+                    policy_set=self._policy_set,
+                    witness=partial(self._witnesses.accept, exchange.id, digest, head),
                 )
                 end = self._breaker.answered
                 return verdict

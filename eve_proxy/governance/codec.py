@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,12 +19,12 @@ from eve_proxy.governance.errors import CredentialRefused, RateLimited
 from eve_proxy.governance.modifications import obligations
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.governance.schema import NotTheContract, objects, pillar_and_vector, text
-from eve_proxy.model.certificate import LogLink
+from eve_proxy.model.certificate import LogLink, RequestDigest
 from eve_proxy.model.errors import GovernorMisbehaved
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.text import clean, readable
-from eve_proxy.model.verdict import Modification, Outcome, PolicyRef, Verdict
+from eve_proxy.model.verdict import Modification, Outcome, PolicyRef, Verdict, Witness
 
 EVALUATE: Final = "/v1/decisions/evaluate"
 MAX_ANSWER: Final = 1024 * 1024
@@ -32,13 +34,22 @@ _DEEPEST: Final = 32
 _LONGEST_RETRY: Final = 86_400.0
 
 
-def encode(exchange: Exchange, *, timestamp: str, policy_set: str, redactor: Redactor, log: LogLink | None) -> bytes:
+def encode(
+    exchange: Exchange,
+    *,
+    digest: RequestDigest,
+    timestamp: str,
+    policy_set: str,
+    redactor: Redactor,
+    log: LogLink | None,
+) -> bytes:
     """The question, as JSON.
 
     ``body`` is what is judged, decoded (``Body.content``). ``body_bytes`` and ``body_sha256`` describe the bytes as
     received, before decoding: they equal the certificate's, so that a service can witness the same request. The path of
     a CONNECT, and all four body members when no body was read, are null: unknown is never the digest of nothing.
 
+    :param digest: the certificate's ``request``: what a service that witnesses signs.
     :param timestamp: UTC, milliseconds, ``Z``.
     :param log: the head of our chain, or None while there is no journal.
     """
@@ -75,6 +86,7 @@ def encode(exchange: Exchange, *, timestamp: str, policy_set: str, redactor: Red
             },
             "context": {
                 "coverage": exchange.coverage._value_,
+                "request": digest.to_dict(),
                 "log": None if log is None else log.to_dict(),
             },
         }
@@ -90,12 +102,15 @@ def decode(
     name: str,
     policy_set: str,
     allow_modify: bool = False,
+    witness: Callable[[object, str], Witness | None] = lambda _said, _status: None,
 ) -> Verdict:
     """The verdict in an answer.
 
     :param request_id: the question's; an answer that names another is refused, one that names none is accepted.
     :param name: the certificate's ``governor``.
     :param allow_modify: EVE_PROXY_ALLOW_MODIFY; without it ``MODIFIED`` is a block.
+    :param witness: takes the answer's ``witness`` and ``decision.status``: what becomes the certificate's.
+    :raises NotWitnessed: it demands a signature and there is no good one.
     :raises CredentialRefused: 401, 402 or 403.
     :raises RateLimited: 429.
     :raises GovernorMisbehaved: anything else that is not a well-formed answer to this question.
@@ -108,7 +123,9 @@ def decode(
             raise NotTheContract
         if "request_id" in answer and answer["request_id"] != request_id:
             raise GovernorMisbehaved("governance answered another request")
-        return _verdict(answer, name, policy_set, allow_modify)
+        verdict = _verdict(answer, name, policy_set, allow_modify)
+        signed = witness(answer.get("witness"), answer["decision"]["status"])
+        return verdict if signed is None else replace(verdict, witness=signed)
     except NotTheContract:
         pass
     # Raised out here, so that no traceback carries the answer's content along.

@@ -9,6 +9,10 @@ class CredentialRefused(GovernorMisbehaved):
     """401, 402 or 403: the token is wrong, expired or unpaid. Check EVE_PROXY_GOVERNANCE_TOKEN and …_AUTH."""
 
 
+class NotWitnessed(GovernorMisbehaved):
+    """The answer is not signed by the service that EVE_PROXY_GOVERNANCE_JWKS names: it may come from someone else."""
+
+
 class RateLimited(GovernorMisbehaved):
     """429: the service asks for patience.
 

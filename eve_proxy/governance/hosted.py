@@ -6,6 +6,7 @@ The caller's deadline guards every call (``governance/deadline.py``); nothing he
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from twisted.internet.defer import CancelledError
@@ -17,8 +18,10 @@ from eve_proxy.governance.credential import Credential
 from eve_proxy.governance.errors import CredentialRefused, RateLimited
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.governance.slots import Slots
+from eve_proxy.governance.witness import NOBODY, Witnesses
 from eve_proxy.interfaces import IClock, IGovernanceTransport, IGovernor
-from eve_proxy.model.certificate import LogLink
+from eve_proxy.model.certificate import LogLink, RequestDigest
+from eve_proxy.model.digest import request_digest
 from eve_proxy.model.errors import GovernorMisbehaved
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.headers import Headers
@@ -38,7 +41,8 @@ class HostedGovernor:
     :param policy_set: EVE_PROXY_POLICY_SET.
     :param credential: the header that says who we are, or None.
     :param concurrency: calls under way at most; what waits does so within the caller's deadline, in order of arrival.
-    :param chain_head: the journal's present head for ``context.log``, or None when it has none.
+    :param chain_head: the journal's durable head for ``context.log``, or None when it has none.
+    :param witnesses: what is asked of the signature of an answer.
     :param allow_modify: EVE_PROXY_ALLOW_MODIFY.
     :param path: base path and ``/v1/decisions/evaluate`` (``GovernanceAddress.path``).
     :param patience: seconds on the wire after which a cancelled call counts as a timeout; cancelled sooner, it was the
@@ -55,6 +59,7 @@ class HostedGovernor:
         breaker: Breaker,
         clock: IClock,
         chain_head: Callable[[], LogLink | None],
+        witnesses: Witnesses = NOBODY,
         credential: Credential | None = None,
         concurrency: int = CONCURRENCY,
         allow_modify: bool = False,
@@ -68,6 +73,7 @@ class HostedGovernor:
         self._breaker = breaker
         self._clock = clock
         self._chain_head = chain_head
+        self._witnesses = witnesses
         self._headers = Headers.of(_JSON if credential is None else (*_JSON, (credential.name, credential.value)))
         self._slots = Slots(concurrency)
         self._allow_modify = allow_modify
@@ -91,11 +97,12 @@ class HostedGovernor:
             # How the call ends for the breaker. A failure of ours before anything was sent says nothing of the service.
             end = breaker.abandoned
             try:
-                question = self._question(exchange)
+                digest, head = request_digest(exchange), self._chain_head()
+                question = self._question(exchange, digest, head)
                 end = breaker.unreachable
                 answer = await self._transport.call(self._path, self._headers, question)
                 end = breaker.upset
-                verdict = self._verdict(exchange, answer)
+                verdict = self._verdict(answer, exchange.id, digest, head)
                 end = breaker.answered
                 return verdict
             except CancelledError:
@@ -140,25 +147,29 @@ class HostedGovernor:
         """
         return "governance breaker open" if self._breaker.state is State.OPEN else None
 
-    def _question(self, exchange: Exchange) -> bytes:
+    def _question(self, exchange: Exchange, digest: RequestDigest, head: LogLink | None) -> bytes:
         return encode(
             exchange,
+            digest=digest,
             timestamp=timestamp(self._clock.wall()),
             policy_set=self._policy_set,
             redactor=self._redactor,
-            log=self._chain_head(),
+            log=head,
         )
 
-    def _verdict(self, exchange: Exchange, answer: tuple[int, Headers, bytes]) -> Verdict:
+    def _verdict(
+        self, answer: tuple[int, Headers, bytes], request_id: str, digest: RequestDigest, head: LogLink | None
+    ) -> Verdict:
         status, headers, body = answer
         verdict = decode(
             status,
             headers,
             body,
-            request_id=exchange.id,
+            request_id=request_id,
             name=self.name,
             policy_set=self._policy_set,
             allow_modify=self._allow_modify,
+            witness=partial(self._witnesses.accept, request_id, digest, head),
         )
         self._credential_refused, self._retry_at = False, None
         return verdict

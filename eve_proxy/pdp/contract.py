@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from eve_proxy.model.verdict import Witness
 from eve_proxy.pdp.evaluate import Answer, evaluate
 from eve_proxy.pdp.policy import Policy
 from eve_proxy.pdp.question import Asked, BadQuestion, parse_question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A question and the answer to it."""
+
+    asked: Asked
+    answer: Answer
+
+    @property
+    def status(self) -> str:
+        """The answer's ``decision.status``."""
+        return "ALLOWED" if self.answer.allows else "BLOCKED"
+
+
+def judge(policy: Policy, document: bytes) -> Judged:
+    """Read one document, and decide.
+
+    :raises BadQuestion: the document breaks the contract; it is answered 400 with that text (``problem``).
+    """
+    asked = parse_question(document)
+    _check_policy_set(policy, asked)
+    return Judged(asked=asked, answer=evaluate(policy, asked.question))
 
 
 def respond(policy: Policy, document: bytes, audit_id: str) -> tuple[int, bytes]:
@@ -18,12 +43,20 @@ def respond(policy: Policy, document: bytes, audit_id: str) -> tuple[int, bytes]
     :returns: 200 and the answer, or 400 and ``{"error": ...}`` that says what is wrong with the question.
     """
     try:
-        asked = parse_question(document)
-        _check_policy_set(policy, asked)
+        return 200, answer_document(policy, judge(policy, document), audit_id)
     except BadQuestion as error:
         return 400, problem(str(error))
-    answer = evaluate(policy, asked.question)
-    return 200, orjson.dumps(_answer(policy, asked.question.id, answer, audit_id))
+
+
+def answer_document(policy: Policy, judged: Judged, audit_id: str, witness: Witness | None = None) -> bytes:
+    """The answer as JSON.
+
+    :param witness: our signature over it, or None.
+    """
+    document = _answer(policy, judged, audit_id)
+    if witness is not None:
+        document["witness"] = {"key_id": witness.key_id, "signature": witness.signature}
+    return orjson.dumps(document)
 
 
 def problem(text: str) -> bytes:
@@ -37,11 +70,12 @@ def _check_policy_set(policy: Policy, asked: Asked) -> None:
         raise BadQuestion(f"policy_set: this decision point serves {policy.name}; set EVE_PROXY_POLICY_SET to it")
 
 
-def _answer(policy: Policy, request_id: str, answer: Answer, audit_id: str) -> dict[str, Any]:
+def _answer(policy: Policy, judged: Judged, audit_id: str) -> dict[str, Any]:
+    answer = judged.answer
     return {
-        "request_id": request_id,
+        "request_id": judged.asked.question.id,
         "decision": {
-            "status": "ALLOWED" if answer.allows else "BLOCKED",
+            "status": judged.status,
             "reason": answer.reason,
             "matched_pillar": answer.pillar,
             "matched_vector": answer.vector,

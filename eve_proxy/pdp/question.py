@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, field
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import orjson
 
 from eve_proxy.model.authority import parse_host
+from eve_proxy.model.certificate import LogLink, RequestDigest
 from eve_proxy.model.errors import InvalidAuthority
 from eve_proxy.model.exchange import Coverage, Exchange, Route
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.lean import lean
 
 _MOST_FIELDS: Final = 256
+_DIGEST_MEMBERS: Final = frozenset(member.name for member in fields(RequestDigest))
+_LONGEST_DIGEST: Final = 128
+_LARGEST: Final = 2**53 - 1
+_LOG_ID: Final = re.compile(r"log_[0-9a-f]{16}\Z")
+_HASH: Final = re.compile(r"sha256-[0-9a-f]{64}\Z")
+_REDACTED: Final = "hmac-"
 _ROUTES: Final = {route.value: route for route in Route}
 _COVERAGES: Final = tuple(coverage.value for coverage in Coverage)
 
@@ -70,10 +80,20 @@ def question_of(exchange: Exchange) -> Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A question from outside, with the policy set it wants to be judged by (None: whichever is served)."""
+    """A question from outside.
+
+    :ivar policy_set: what it wants to be judged by; None for whichever is served.
+    :ivar tenant: and ``caller``: in whose name, as far as it says.
+    :ivar digest: the certificate's ``request``, and ``head``: the journal's: what a witness signs besides its answer.
+    """
 
     question: Question
     policy_set: str | None
+    tenant: str | None = None
+    caller: str | None = None
+    coverage: str | None = None
+    digest: RequestDigest | None = None
+    head: LogLink | None = None
 
 
 def parse_question(document: bytes) -> Asked:
@@ -107,7 +127,16 @@ def parse_question(document: bytes) -> Asked:
         body=_body(action),
     )
     _check_description(outer, action)
-    return Asked(question=question, policy_set=outer.optional("policy_set", str))
+    context = outer.inner("context")
+    return Asked(
+        question=question,
+        policy_set=outer.optional("policy_set", str),
+        tenant=outer.optional("tenant_id", str),
+        caller=outer.inner("user").optional("id", str),
+        coverage=context.optional("coverage", str),
+        digest=_digest(context.optional("request", dict), question, action),
+        head=_head(context.optional("log", dict)),
+    )
 
 
 class _Members:
@@ -164,6 +193,49 @@ def _check_description(outer: _Members, action: _Members) -> None:
     for name in ("id", "prev"):
         log.optional(name, str)
     log.count("seq")
+
+
+def _digest(said: dict[str, Any] | None, question: Question, action: _Members) -> RequestDigest | None:
+    """What the question says that its certificate will say; None when that is not about this very request.
+
+    Such a question is answered like any other, and not witnessed: a signature would be over something else.
+    """
+    if said is None or set(said) != _DIGEST_MEMBERS:
+        return None
+    digest = RequestDigest(**said)
+    texts = (digest.path_sha256, digest.body_sha256, digest.request_id)
+    if any(text is not None and not (isinstance(text, str) and len(text) <= _LONGEST_DIGEST) for text in texts):
+        return None
+    size, sha256 = action.optional("body_bytes", int), action.optional("body_sha256", str)
+    described = (digest.method, digest.scheme, digest.host, digest.port, digest.body_bytes, digest.body_sha256)
+    # An empty body has a size and no digest: unknown is never the digest of nothing.
+    if described != (question.method, question.scheme, question.host, question.port, size, sha256 if size else None):
+        return None
+    return digest if _is_path(digest.path_sha256, action.optional("path", str)) else None
+
+
+def _is_path(sha256: str | None, path: str | None) -> bool:
+    if path is None or sha256 is None:
+        return path is sha256
+    # With a value replaced by its keyed digest, the path is no longer the one that is sent.
+    return _REDACTED in path or sha256 in (hashlib.sha256(raw).hexdigest() for raw in _spellings(path))
+
+
+def _spellings(path: str) -> Iterator[bytes]:
+    """The bytes that a path may stand for: UTF-8, else one byte per character (``model.text.readable``)."""
+    yield path.encode("utf-8", "replace")
+    yield path.encode("latin-1", "replace")
+
+
+def _head(said: dict[str, Any] | None) -> LogLink | None:
+    """The head of a journal like ours; None for anything else, which nobody can compare later."""
+    if said is None or set(said) != {"id", "seq", "prev"} or not isinstance(said["seq"], int):
+        return None
+    if not (isinstance(said["id"], str) and _LOG_ID.match(said["id"]) and 0 <= said["seq"] <= _LARGEST):
+        return None
+    if not (isinstance(said["prev"], str) and _HASH.match(said["prev"])):
+        return None
+    return LogLink(id=said["id"], seq=said["seq"], prev=said["prev"])
 
 
 def _host(text: str) -> str:

@@ -11,10 +11,20 @@ from eve_proxy.settings.key_source import KEY_FILE, SECRET, SECRET_FILE, KeySour
 from eve_proxy.settings.reading import Reading
 from eve_proxy.settings.secret import Secret
 from eve_proxy.signing.hmac_key import HmacSigner
+from eve_proxy.signing.key_document import NotAPublicKey, public_keys
 from eve_proxy.signing.private_key import NotASigningKey
+from eve_proxy.signing.public_key import PublicKey
 from eve_proxy.signing.secret import SHORTEST
 
 _POLICY_FILE: Final = "EVE_PROXY_POLICY_FILE"
+_GOVERNANCE_JWKS: Final = "EVE_PROXY_GOVERNANCE_JWKS"
+# What has no effect without a decision service.
+_OF_A_SERVICE: Final = (
+    "EVE_PROXY_GOVERNANCE_TOKEN",
+    "EVE_PROXY_GOVERNANCE_TOKEN_FILE",
+    "EVE_PROXY_GOVERNANCE_CA",
+    _GOVERNANCE_JWKS,
+)
 
 NO_KEY: Final = (
     "JWT_SECRET_KEY is not set: no key, no start. Set it to at least 32 random bytes (openssl rand -hex 32), "
@@ -41,6 +51,7 @@ def check_agreement(reading: Reading) -> None:
     _check_keys(reading)
     _check_governance(reading)
     _read_policy(reading)
+    _read_governance_keys(reading)
     values = reading.values
     body, buffered = values.get("max_body"), values.get("max_buffered")
     if isinstance(body, int) and isinstance(buffered, int) and buffered < body:
@@ -94,7 +105,7 @@ def _check_governance(reading: Reading) -> None:
         return
     if address.kind is Kind.EMBEDDED:
         reading.warnings.append(EMBEDDED)
-        for name in ("EVE_PROXY_GOVERNANCE_TOKEN", "EVE_PROXY_GOVERNANCE_TOKEN_FILE", "EVE_PROXY_GOVERNANCE_CA"):
+        for name in _OF_A_SERVICE:
             if name in texts:
                 reading.warnings.append(f"{name} has no effect: the embedded governor is asked")
     elif _POLICY_FILE in texts:
@@ -106,6 +117,16 @@ def _check_governance(reading: Reading) -> None:
             reading.warnings.append(INSECURE)
         elif insecure is False:
             reading.faults.append(f"EVE_PROXY_GOVERNANCE_URL: {error}")
+
+
+def _read_governance_keys(reading: Reading) -> None:
+    keys: tuple[PublicKey, ...] = ()
+    if _GOVERNANCE_JWKS in reading.contents:
+        try:
+            keys = public_keys(reading.contents[_GOVERNANCE_JWKS])
+        except NotAPublicKey as error:
+            reading.faults.append(f"{_GOVERNANCE_JWKS}: {error}")
+    reading.values["governance_keys"] = keys
 
 
 def _read_policy(reading: Reading) -> None:

@@ -84,7 +84,7 @@ class Reading:
                 name=variable.name,
                 text=text,
                 source=source,
-                help=variable.purpose,
+                help=variable.help,
                 guarded=variable.private,
                 sha256=digest(text.encode("utf-8", "surrogateescape"), content),
             )
@@ -124,8 +124,6 @@ class Reading:
                 f"{variable.name} is set but empty: give it a value, or unset it {_unset_means(variable)}"
             )
             return False
-        if variable.later and text:
-            self.warnings.append(f"{variable.name} is not available yet ({variable.later}): it has no effect")
         return True
 
     def _take_secret(self, variable: Variable, text: str | None) -> None:
@@ -158,7 +156,7 @@ class Reading:
                 name=variable.name,
                 text=HIDDEN if text else "",
                 source=source,
-                help=variable.purpose,
+                help=variable.help,
                 secret=True,
                 guarded=True,
                 sha256=digest((text or "").encode("utf-8", "surrogateescape")),

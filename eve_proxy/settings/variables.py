@@ -24,7 +24,6 @@ class Variable:
     :ivar empty: ``NAME=`` with nothing after it is a value; otherwise it is a fault, because an unset shell variable
         or a missing pod label must not quietly mean the default.
     :ivar private: it names a file that other users should not be able to read.
-    :ivar later: what will make it work, when that is a later release; until then setting it only warns.
     """
 
     name: str
@@ -37,12 +36,6 @@ class Variable:
     holds: str | None = None
     empty: bool = False
     private: bool = False
-    later: str | None = None
-
-    @property
-    def purpose(self) -> str:
-        """The help, and that it is not available yet when that is so."""
-        return f"{self.help} (not available yet)" if self.later else self.help
 
 
 def _eve(
@@ -55,7 +48,6 @@ def _eve(
     field: str | None = None,
     empty: bool = False,
     private: bool = False,
-    later: str | None = None,
 ) -> Variable:
     return Variable(
         name=PREFIX + suffix,
@@ -66,7 +58,6 @@ def _eve(
         source=source,
         empty=empty,
         private=private,
-        later=later,
     )
 
 
@@ -217,9 +208,8 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         "GOVERNANCE_JWKS",
         "",
         kinds.FILE,
-        "Public keys of a decision service that signs its answers",
+        "Public keys of a service that signs its answers: one that is not signed is fail_closed",
         _GOVERNANCE,
-        later="the second witness",
     ),
     _eve("POLICY_SET", "egress_v1", kinds.text(128), "Policy that the decision service is asked to apply", _GOVERNANCE),
     _eve("POLICY_FILE", "", kinds.FILE, "Policy of the embedded governor instead of the shipped one", _GOVERNANCE),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from eve_proxy.governance.codec import decode, encode
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.model.certificate import LogLink
+from eve_proxy.model.digest import request_digest
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.headers import Headers
 from eve_proxy.pdp.question import parse_question, question_of
@@ -35,7 +36,12 @@ NEAR = st.recursive(
 
 def asked(exchange: Exchange, log: LogLink | None) -> bytes:
     return encode(
-        exchange, timestamp=timestamp(exchange.received_at), policy_set="egress_v1", redactor=REDACTOR, log=log
+        exchange,
+        digest=request_digest(exchange),
+        timestamp=timestamp(exchange.received_at),
+        policy_set="egress_v1",
+        redactor=REDACTOR,
+        log=log,
     )
 
 

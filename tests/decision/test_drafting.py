@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from eve_proxy.decision.drafting import draft_of, request_digest
 from eve_proxy.model.certificate import Draft
 from eve_proxy.model.exchange import Coverage, Exchange, Route
-from eve_proxy.model.verdict import Outcome, PolicyRef, Verdict
+from eve_proxy.model.verdict import Outcome, PolicyRef, Verdict, Witness
 from tests.fakes.ports import body_of, exchange_of, request_of
 
 NOW = "2026-04-16T14:22:03.847Z"
@@ -89,14 +89,6 @@ def test_digests_instead_of_content() -> None:
     assert "s3cret" not in repr(draft(exchange))
 
 
-@pytest.mark.parametrize(("body", "expected"), [(None, (None, None)), (body_of(b""), (None, 0))])
-def test_unknown_is_null_and_never_the_digest_of_nothing(body: Any, expected: tuple[Any, Any]) -> None:
-    """An unread body and an empty one can be told apart; neither has a digest."""
-    digest = request_digest(exchange_of(body=body))
-    assert (digest.body_sha256, digest.body_bytes) == expected
-    assert digest.body_sha256 != EMPTY
-
-
 def test_connect_has_no_path() -> None:
     """A tunnel's certificate does not pretend to know a path."""
     request = request_of("api.example.com:443", method="CONNECT", scheme="https", target=b"")
@@ -104,12 +96,6 @@ def test_connect_has_no_path() -> None:
     assert made.request is not None
     assert (made.request.path_sha256, made.request.body_bytes, made.request.port) == (None, None, 443)
     assert made.coverage == "destination"
-
-
-def test_the_clients_request_id_is_kept() -> None:
-    """Somebody who has a client's log can find the decision."""
-    digest = request_digest(exchange_of(request_of(request_id="find-me")))
-    assert digest.request_id == "find-me"
 
 
 @given(st.text(max_size=400), st.text(max_size=80), st.text(max_size=400))
@@ -144,6 +130,8 @@ def test_a_text_of_exactly_the_bound_is_kept_and_one_more_is_cut() -> None:
     )  # fmt: skip
 
 
-def test_a_long_method_is_cut() -> None:
-    """A method may be any token; the certificate keeps 32 characters and shows the cut."""
-    assert request_digest(exchange_of(request_of(method="M" * 100))).method == "M" * 31 + "…"
+def test_the_witnesss_signature_is_kept() -> None:
+    """What the service signed reaches the certificate, and a local refusal has none."""
+    signed = Witness(seq=41, prev="sha256-ab", key_id="k", signature="ed25519-00")
+    assert draft(witness=signed).witness is signed
+    assert draft().witness is None

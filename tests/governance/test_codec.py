@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -15,10 +16,11 @@ from eve_proxy.governance.errors import CredentialRefused, RateLimited
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.model.body import Body
 from eve_proxy.model.certificate import LogLink
+from eve_proxy.model.digest import request_digest
 from eve_proxy.model.errors import GovernorMisbehaved
 from eve_proxy.model.exchange import Coverage, Exchange, Route
 from eve_proxy.model.headers import Headers
-from eve_proxy.model.verdict import Modification, Outcome, PolicyRef, Verdict
+from eve_proxy.model.verdict import Modification, Outcome, PolicyRef, Verdict, Witness
 from tests.fakes.ports import body_of, exchange_of, request_of
 
 REDACTOR = Redactor(b"k" * 32)
@@ -28,7 +30,12 @@ SECRET_TEXT = "the governor said something private"
 
 def asked(exchange: Exchange, log: LogLink | None = None) -> Any:
     question = encode(
-        exchange, timestamp="2026-04-16T14:22:03.847Z", policy_set="egress_v1", redactor=REDACTOR, log=log
+        exchange,
+        digest=request_digest(exchange),
+        timestamp="2026-04-16T14:22:03.847Z",
+        policy_set="egress_v1",
+        redactor=REDACTOR,
+        log=log,
     )
     return json.loads(question)
 
@@ -59,6 +66,7 @@ def test_the_question_is_the_contract_s_example() -> None:
     )
     question = encode(
         exchange,
+        digest=request_digest(exchange),
         timestamp="2026-04-16T14:22:03.847Z",
         policy_set="egress_v1",
         redactor=REDACTOR,
@@ -85,7 +93,20 @@ def test_the_question_is_the_contract_s_example() -> None:
             "body_bytes": 19,
             "body_sha256": exchange.body.sha256,
         },
-        "context": {"coverage": "full", "log": {"id": "log_1", "seq": 41, "prev": "sha256-ab"}},
+        "context": {
+            "coverage": "full",
+            "request": {
+                "method": "POST",
+                "scheme": "https",
+                "host": "api.example.com",
+                "port": 443,
+                "path_sha256": sha256(b"/v1/completions").hexdigest(),
+                "body_sha256": exchange.body.sha256,
+                "body_bytes": 19,
+                "request_id": None,
+            },
+            "log": {"id": "log_1", "seq": 41, "prev": "sha256-ab"},
+        },
     }
     assert question == json.dumps(expected, separators=(",", ":")).encode()
 
@@ -96,7 +117,8 @@ def test_a_tunnel_has_neither_path_nor_body() -> None:
     said = asked(exchange_of(request, route=Route.CONNECT, coverage=Coverage.DESTINATION))
     action = said["proposed_action"]
     assert [action[name] for name in ("path", "body", "body_encoding", "body_bytes", "body_sha256")] == [None] * 5
-    assert said["context"] == {"coverage": "destination", "log": None}
+    assert (said["context"]["coverage"], said["context"]["log"]) == ("destination", None)
+    assert said["context"]["request"]["path_sha256"] is None
 
 
 def test_an_empty_body_is_not_an_unread_one() -> None:
@@ -434,3 +456,18 @@ def test_a_repeated_name_is_refused_in_the_tersest_spelling() -> None:
     ):
         with pytest.raises(GovernorMisbehaved, match="strict JSON"):
             decided(body)
+
+
+def test_the_witness_is_taken_with_the_status_it_was_given_for() -> None:
+    """What the answer says under ``witness`` and what it decided go together; a refusal of it is a refusal."""
+    seen: list[tuple[object, str]] = []
+    signed = Witness(seq=1, prev="sha256-ab", key_id="k", signature="s")
+
+    def take(said: object, status: str) -> Witness:
+        seen.append((said, status))
+        return signed
+
+    body = answer(decision={"status": "BLOCKED"}, witness={"key_id": "k"})
+    verdict = decode(200, Headers(), body, request_id=ID, name="gov", policy_set="p", witness=take)
+    assert (verdict.outcome, verdict.witness, seen) == (Outcome.BLOCK, signed, [({"key_id": "k"}, "BLOCKED")])
+    assert decided(body).witness is None

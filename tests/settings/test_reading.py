@@ -34,7 +34,7 @@ def test_a_default() -> None:
     assert (reading.values, reading.faults) == ({"port": 3128}, [])
     (entry,) = reading.entries
     assert (entry.name, entry.text, entry.source) == ("EVE_PROXY_PORT", "3128", "default")
-    assert entry.help == BY_NAME["EVE_PROXY_PORT"].purpose
+    assert entry.help == BY_NAME["EVE_PROXY_PORT"].help
 
 
 def test_a_value_of_the_environment() -> None:
@@ -58,14 +58,6 @@ def test_an_empty_text() -> None:
     assert fault.startswith("EVE_PROXY_ORG_ID is set but empty")
     assert "(default)" in fault
     assert read("EVE_PROXY_BLOCKED_HOSTS", {"EVE_PROXY_BLOCKED_HOSTS": ""}).faults == []
-
-
-def test_a_later_feature() -> None:
-    """What has no effect yet is said when it is set, and only then."""
-    files = {"/keys": FileContent(data=b"{}", mode=0o644)}
-    (warning,) = read("EVE_PROXY_GOVERNANCE_JWKS", {"EVE_PROXY_GOVERNANCE_JWKS": "/keys"}, files).warnings
-    assert "EVE_PROXY_GOVERNANCE_JWKS is not available yet" in warning
-    assert read("EVE_PROXY_GOVERNANCE_JWKS", {}).warnings == []
 
 
 def test_a_url_with_a_password_is_not_repeated() -> None:
