@@ -42,7 +42,7 @@ def readme_table() -> str:
 
     def row(variable: Variable) -> str:
         default = f"`{variable.default}`" if variable.default else '`""`' if variable.empty else "-"
-        return f"| `{variable.name}` | {default} | {variable.kind.label} | {variable.purpose} |"
+        return f"| `{variable.name}` | {default} | {variable.kind.label} | {variable.help} |"
 
     lines = ["| Variable | Default | Value | Purpose |", "| --- | --- | --- | --- |", *map(row, VARIABLES)]
     return "\n".join(lines)
@@ -65,7 +65,7 @@ def example(text: str) -> str:
             if HEADINGS[variable.source] != heading:
                 heading = HEADINGS[variable.source]
                 yield f"\n# {heading}\n"
-            yield f"# {variable.purpose} [{variable.kind.label}]"
+            yield f"# {variable.help} [{variable.kind.label}]"
             yield f"#{variable.name}={variable.default}"
 
     return TOP + "\n".join(lines()) + "\n"
