@@ -60,6 +60,7 @@ class Sources:
             report = walk(progress.over(read_lines(stream)), keys, outside=[_Reading(log)])
         if report.exit in (Exit.TAMPERED, Exit.UNTRUSTED):
             self.findings.append((str(path), report))
+            log.close()
             return
         log.ready()
         self._witness, self._witness_keys = log, keys
@@ -83,6 +84,11 @@ class Sources:
         if self._witness is not None:
             found.append(WitnessSource(self._witness, self._witness_keys))
         return found
+
+    def close(self) -> None:
+        """No more journals will be examined."""
+        if self._witness is not None:
+            self._witness.close()
 
     def unused(self) -> Iterator[tuple[str, Report]]:
         """The checkpoints whose journal is not here."""

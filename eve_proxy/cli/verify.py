@@ -54,6 +54,7 @@ def main(
             outside = sources.of(source if isinstance(source, Path) else None, alone=len(journals) == 1)
             reports.append((name, _examine(name, source, keys, options.require_external, outside, stderr)))
         reports += sources.unused()
+        sources.close()
     except (Usage, OSError) as error:
         print(f"eve-proxy verify: {error}", file=stderr)
         return Exit.USAGE

@@ -77,6 +77,10 @@ class WitnessLog:
             self._base.execute(index)
         self._base.execute("BEGIN")
 
+    def close(self) -> None:
+        """Give the index's disk space back."""
+        self._base.close()
+
     def _write(self) -> None:
         rows, self._waiting = self._waiting, []
         self._base.execute("BEGIN")

@@ -17,6 +17,7 @@ import pytest
 from tests.contract import suite
 from tests.contract.openapi import FILE, faults, schema
 from tests.fakes.governor import FakeGovernor
+from tests.fakes.keys import ed25519, private_pem
 from tests.fakes.origin import Origin
 from tests.integration.client import connect, post
 from tests.integration.sidecar import Sidecar
@@ -30,11 +31,14 @@ DECISIONS = {each.name for each in suite.exchanges() if each.expect == "decision
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """``twistd eve-governor`` with a token: its URL and the token's file."""
+    """``twistd eve-governor`` with a token, as a witness: its URL and the token's file."""
     folder = tmp_path_factory.mktemp("governor")
     token = folder / "token"
     token.write_text(TOKEN, encoding="ascii")
-    process = Process(folder, "--listen", "tcp:0:interface=127.0.0.1", "--token-file", str(token))
+    key = folder / "key.pem"
+    key.write_bytes(private_pem(ed25519()))
+    signing = ("--signing-key", str(key), "--journal", str(folder / "governor.jsonl"))
+    process = Process(folder, "--listen", "tcp:0:interface=127.0.0.1", "--token-file", str(token), *signing)
     try:
         where = process.wait_for(rb"eve-governor listens on (127\.0\.0\.1:\d+) ").group(1).decode()
         yield f"http://{where}", token
@@ -205,4 +209,4 @@ def test_schemathesis_finds_nothing(reference: tuple[str, Path], tmp_path: Path)
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
-    assert "Tested: 2" in done.stdout
+    assert "Tested: 3" in done.stdout
