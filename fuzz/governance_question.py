@@ -74,12 +74,15 @@ def examine(data: bytes) -> None:
         body=body,
     )
     log = LogLink(id="log_a", seq=1, prev=GENESIS) if len(data) % 2 else None
-    asked = encode(
-        exchange, digest=request_digest(exchange), timestamp=_TIME, policy_set="egress_v1", redactor=_REDACTOR, log=log
-    )
+    asked_of = request_digest(exchange)
+    asked = encode(exchange, digest=asked_of, timestamp=_TIME, policy_set="egress_v1", redactor=_REDACTOR, log=log)
     question = strict_json.read(asked)
     assert question["request_id"] == exchange.id
-    assert question["context"] == {"coverage": exchange.coverage.value, "log": None if log is None else log.to_dict()}
+    assert question["context"] == {
+        "coverage": exchange.coverage.value,
+        "request": asked_of.to_dict(),
+        "log": None if log is None else log.to_dict(),
+    }
     action = question["proposed_action"]
     authority = request.authority
     assert (action["method"], action["scheme"]) == (request.method, request.scheme)

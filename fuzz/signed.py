@@ -70,7 +70,7 @@ LINES: Final = tuple(dict.fromkeys([line for journal in JOURNALS for line in jou
 CERTIFICATES: Final[tuple[dict[str, Any], ...]] = tuple(json.loads(line) for line in LINES)
 # What verifies as text: a line, or a line with everything that is not ASCII escaped.
 TEXTS: Final = frozenset(LINES) | {json.dumps(each, separators=(",", ":")).encode() for each in CERTIFICATES}
-VECTOR_FILES: Final = tuple(sorted(VECTORS.glob("*.json*")))
+VECTOR_FILES: Final = tuple(sorted((VECTORS / "hmac").glob("*.json*")))
 
 
 def edited(choices: Choices, original: dict[str, Any]) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def test_silence_is_not_a_request() -> None:
     bench = GateBench()
     bench.converse(HELLO[:20], destination=TLS)
     bench.reactor_clock.advance(11)
-    assert last(bench)["reason"].endswith("did not say in time what it speaks")
+    assert "did not say in time what it speaks" in last(bench)["reason"]
     quiet = bench.converse(destination=TLS)
     bench.reactor_clock.advance(11)
     assert quiet.value() == b""

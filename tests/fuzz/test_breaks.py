@@ -13,7 +13,7 @@ from eve_proxy.governance import codec, redaction
 from eve_proxy.model import authority
 from eve_proxy.signing import journal_walk, spelling, verification
 from eve_proxy.signing.secret import Secret
-from eve_proxy.wire import body, chunked, client_hello, fields, request_head, request_line, response_head
+from eve_proxy.wire import body, chunked, client_hello, fields, request_head, request_line, response_head, strict_json
 from fuzz.targets import Target, load
 
 ENOUGH = 4000
@@ -170,7 +170,7 @@ def any_name(patch: PATCH) -> None:
 
 def last_member(patch: PATCH) -> None:
     """Of two members with one name the last counts."""
-    patch.setattr(codec, "_as_we_spell_it", orjson.loads)
+    patch.setattr(strict_json, "_as_we_spell_it", orjson.loads)
 
 
 def any_case(patch: PATCH) -> None:
@@ -242,11 +242,11 @@ def any_spelling(patch: PATCH) -> None:
 def no_order(patch: PATCH) -> None:
     """Lines may be missing."""
 
-    def lax(self: Any, fields: dict[str, Any]) -> None:
+    def lax(self: Any, line: bytes, fields: dict[str, Any]) -> None:
         verification.check_fields(fields, self._keys)
         self._count(fields)
 
-    patch.setattr(journal_walk._Walk, "accept", lax)
+    patch.setattr(journal_walk.Walk, "accept", lax)
 
 
 def no_chain(patch: PATCH) -> None:
@@ -258,17 +258,17 @@ def no_chain(patch: PATCH) -> None:
         def __ne__(self, other: object) -> bool:
             return False
 
-    accept = journal_walk._Walk.accept
+    accept = journal_walk.Walk.accept
 
-    def lax(self: Any, fields: dict[str, Any]) -> None:
+    def lax(self: Any, line: bytes, fields: dict[str, Any]) -> None:
         verification.check_fields(fields, self._keys)
         if fields["log"] is not None:
             fields = fields | {"log": fields["log"] | {"prev": Equal(fields["log"]["prev"])}}
         with PATCH.context() as inner:
             inner.setattr(journal_walk, "check_fields", lambda *_: None)
-            accept(self, fields)
+            accept(self, line, fields)
 
-    patch.setattr(journal_walk._Walk, "accept", lax)
+    patch.setattr(journal_walk.Walk, "accept", lax)
 
 
 BREAKS: list[tuple[str, Break]] = [
