@@ -83,7 +83,8 @@ class Daemon:
 
     def start(self) -> None:
         replaced = {"open_journal": self.open_journal, "bind": self.bind, "compose": self.compose}
-        with mock.patch.multiple(module, raise_file_limit=mock.Mock(), **replaced):
+        self.raise_file_limit = mock.Mock()
+        with mock.patch.multiple(module, raise_file_limit=self.raise_file_limit, **replaced):
             self.service.startService()
 
     def stop(self) -> list[Any]:
@@ -124,6 +125,7 @@ def test_the_journal_is_open_before_anything_listens(daemon: Daemon) -> None:
     daemon.listener.listen.side_effect = lambda _: daemon.events.append("listens")
     daemon.start()
     assert daemon.events == ["bound", "journal opened", "composed", "listens", "listening on descriptor 77"]
+    assert daemon.raise_file_limit.call_args.args[0] == 10_000, "as many descriptors as EVE_PROXY_MAX_CONNECTIONS needs"
     assert daemon.compose.call_args.kwargs["own_ports"] == {4242}
     assert daemon.compose.call_args.kwargs["journal"] is daemon.journal
 
@@ -203,6 +205,7 @@ def test_lines_are_appended(daemon: Daemon) -> None:
 
 def test_suppressed_refusals_are_recorded_every_minute(daemon: Daemon) -> None:
     """A flood is one record a minute, and a quiet minute is none."""
+    assert SUPPRESSED_EVERY == 60
     daemon.start()
     daemon.events.clear()
     daemon.reactor.advance(SUPPRESSED_EVERY)
