@@ -103,7 +103,8 @@ class Daemon:
             "compose": self.compose,
             "Session": made_session,
         }
-        with mock.patch.multiple(module, raise_file_limit=mock.Mock(), **replaced):
+        self.raise_file_limit = mock.Mock()
+        with mock.patch.multiple(module, raise_file_limit=self.raise_file_limit, **replaced):
             self.service.startService()
 
     def stop(self) -> list[Any]:
@@ -152,6 +153,7 @@ def test_the_journal_is_open_before_anything_listens(daemon: Daemon) -> None:
         "listening on descriptor 77",
         "session begun",
     ]
+    assert daemon.raise_file_limit.call_args.args[0] == 10_000, "as many descriptors as EVE_PROXY_MAX_CONNECTIONS needs"
     assert daemon.compose.call_args.kwargs["own_ports"] == {4242}
     assert daemon.compose.call_args.kwargs["journal"] is daemon.journal
 

@@ -27,6 +27,7 @@ class ClientTransport(StringTransport):
     def __init__(self) -> None:
         super().__init__()
         self.events: list[str] = []
+        self.nodelay = False
 
     def loseConnection(self) -> None:
         self.events.append("close")
@@ -38,8 +39,8 @@ class ClientTransport(StringTransport):
     def abortConnection(self) -> None:
         self.events.append("abort")
 
-    def setTcpNoDelay(self, _enabled: bool) -> None:
-        pass
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.nodelay = enabled
 
 
 class SlowTransport(ClientTransport):

@@ -28,6 +28,11 @@ def test_request_reaches_the_site_with_its_body() -> None:
     assert bodies[0].content == b"hello"
 
 
+def test_answers_are_not_held_back() -> None:
+    """Nagle's algorithm is off: the last small piece of an answer does not wait for the client's acknowledgement."""
+    assert Bench().transport.nodelay is True
+
+
 def test_nothing_is_dialled_before_the_site_says_so() -> None:
     """Bytes from a client alone never reach an upstream (law 1)."""
     bench = Bench()
