@@ -7,11 +7,12 @@ import contextvars
 import copy
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from eve_proxy.enforcement.library.call import Call
 from eve_proxy.model.certificate import DecisionCertificate
 
+_INTERRUPTED: Final = "whoever called was interrupted"
 # Tasks that were abandoned at their deadline: the loop itself keeps only weak references to tasks.
 _abandoned: set[asyncio.Task[Any]] = set()
 
@@ -27,11 +28,14 @@ async def run_plain(call: Call, function: Callable[..., Any], args: tuple[Any, .
         future = call.parts.functions.submit(context.run, function, *args, **kwargs)
     except RuntimeError as error:  # no more threads
         await call.raised(error)
+    except BaseException:
+        call.abandon(_INTERRUPTED)
+        raise
     try:
         done = await call.waiting.settled(future, call.deadline.left)
     except BaseException:
         future.cancel()
-        call.abandon("whoever called was interrupted")
+        call.abandon(_INTERRUPTED)
         raise
     if not done:
         future.cancel()

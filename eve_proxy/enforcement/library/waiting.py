@@ -13,6 +13,8 @@ from typing import Any, Final, Protocol, TypeVar
 
 T = TypeVar("T")
 
+_FIRST_WAIT: Final = 0.25  # seconds
+
 
 class Waiting(Protocol):
     """How the caller waits.
@@ -35,11 +37,16 @@ class BlockingWait:
 
     async def settled(self, future: Future[Any], seconds: float) -> bool:
         """See ``Waiting``."""
-        try:
-            future.exception(max(0.0, seconds))
-        except TimeoutError:
-            return future.done()
-        return True
+        # CPython looks for signals and then waits: one that comes in between is seen when the wait is over. As the
+        # function begins just then, that moment is a likely one for Ctrl-C; hence a short wait first.
+        for part in (min(seconds, _FIRST_WAIT), seconds - _FIRST_WAIT):
+            try:
+                future.exception(max(0.0, part))
+                return True
+            except TimeoutError:
+                if future.done():
+                    return True
+        return False
 
 
 class AsyncioWait:

@@ -459,6 +459,20 @@ def test_no_more_threads_is_pillar_114() -> None:
     assert ran == []
 
 
+def test_a_caller_that_is_interrupted_while_a_thread_starts_takes_the_allow_back() -> None:
+    """Whether the function has begun by then nobody knows: the record says that nobody got a result."""
+
+    class Interrupted(Runners):
+        def submit(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+            raise KeyboardInterrupt
+
+    bench = LibraryBench(functions=Interrupted("function"))
+    with pytest.raises(KeyboardInterrupt):
+        plain(bench, echo)()
+    assert bench.journal.kinds == [("allow", None), ("fail_closed", "114")]
+    assert bench.journal.certificates[1].draft.reason == "whoever called was interrupted"
+
+
 def test_an_interrupted_caller_takes_the_allow_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the function runs: whoever called is gone at once, and the record says that nobody got a result."""
     bench, began, release = LibraryBench(), threading.Event(), threading.Event()

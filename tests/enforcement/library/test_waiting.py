@@ -56,6 +56,20 @@ def test_what_is_done_in_the_last_moment_counts() -> None:
     assert blocking(Finishing(), 1)
 
 
+@pytest.mark.parametrize(("seconds", "waits"), [(60.0, [0.25, 59.75]), (0.1, [0.1, 0.0]), (-1.0, [0.0, 0.0])])
+def test_a_signal_at_the_beginning_of_a_wait_is_soon_seen(seconds: float, waits: list[float]) -> None:
+    """Ctrl-C in the very moment in which CPython begins to wait is not noticed before the deadline otherwise."""
+    asked = []
+
+    class Silent(Future[Any]):
+        def exception(self, timeout: float | None = None) -> BaseException | None:
+            asked.append(timeout)
+            raise TimeoutError
+
+    assert not blocking(Silent(), seconds)
+    assert asked == waits
+
+
 def test_a_coroutine_that_never_suspends_is_driven() -> None:
     """Its result and its exceptions are those of a function."""
 
