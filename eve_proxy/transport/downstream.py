@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -18,18 +18,14 @@ from eve_proxy.model.authority import Authority
 from eve_proxy.model.decision import Mode, Permit
 from eve_proxy.model.errors import Malformed
 from eve_proxy.model.request import Request
-from eve_proxy.transport.body_source import IncomingBody
+from eve_proxy.transport.client_connection import DISCARDING, ClientConnection
 from eve_proxy.transport.delivery import Delivery, Outcome, Stamp
-from eve_proxy.transport.lingering import linger, linger_out
+from eve_proxy.transport.lingering import linger_out
 from eve_proxy.transport.redirected import Arrival
-from eve_proxy.transport.relay import RelayReport, relay
 from eve_proxy.transport.sending import send, set_nodelay, unsent, when_drained
-from eve_proxy.transport.tunnel_opening import TunnelOpening
-from eve_proxy.transport.tunnel_watch import WatchedOpening
-from eve_proxy.transport.watchdog import Watchdog
 from eve_proxy.wire.client_hello import Seen
 from eve_proxy.wire.events import Data, End, RequestEvent, RequestHead
-from eve_proxy.wire.machine import EGRESS, Event, Machine, State
+from eve_proxy.wire.machine import EGRESS, Event, State
 from eve_proxy.wire.request_reader import RequestReader
 from eve_proxy.wire.serialize import CONTINUE
 
@@ -38,38 +34,21 @@ if TYPE_CHECKING:
 
 # What a client may send ahead while its request is being judged; then it is no longer read.
 READ_AHEAD = 64 * 1024
-_DISCARDING = (State.SEVERING, State.CLOSED)
 
 
 @implementer(IHalfCloseableProtocol)
-class Downstream(Protocol):
-    """One client connection.
+class Downstream(ClientConnection):
+    """One client connection and its requests.
 
-    :ivar peer: the client's address as text; ``unix`` for a Unix socket.
-    :ivar late: it came while the daemon was stopping already: only health is answered.
-    :ivar body: the body of the request that is being decided.
     :ivar destination: where the connection was going before the kernel redirected it to us; None for a client that
         speaks to a proxy.
     """
 
-    transport: Any
-
     def __init__(self, factory: ProxyFactory) -> None:
-        self.factory = factory
-        self.peer = "unix"
-        self.peer_port = 0
-        self.late = False
-        self.machine = Machine()
-        self.body: IncomingBody | None = None
+        super().__init__(factory, self._expired)
         self.destination: Authority | None = None
-        self._reader = RequestReader(default_authority=factory.default_authority)
-        self._watchdog = Watchdog(factory.clock, self._expired)
         self._head: RequestHead | None = None
-        self._delivery: Delivery | TunnelOpening | None = None
-        self._watched: WatchedOpening | Arrival | None = None
         self._body_started = 0.0
-        self._reading_paused = False
-        self._half_closed = False
         self._turns = 0
 
     # -- what Twisted calls ------------------------------------------------------------------------------------
@@ -98,7 +77,7 @@ class Downstream(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self.machine.state in _DISCARDING:
+        if self.machine.state in DISCARDING:
             return
         if self._watched is not None:
             self._watched.received(data)
@@ -120,7 +99,7 @@ class Downstream(Protocol):
         self._half_closed = True
         if self.machine.state is State.CLOSED:
             return
-        if self.machine.fire(Event.INPUT_ENDED) in _DISCARDING:
+        if self.machine.fire(Event.INPUT_ENDED) in DISCARDING:
             self.transport.loseConnection()
         elif self._watched is not None:
             self._watched.input_ended()
@@ -146,11 +125,6 @@ class Downstream(Protocol):
 
     # -- what an entry point calls -----------------------------------------------------------------------------
 
-    @property
-    def gone(self) -> bool:
-        """There is nobody to answer any more."""
-        return self.machine.state in _DISCARDING
-
     def answer(self, data: bytes, *, keep: bool) -> None:
         """Send a complete answer of our own.
 
@@ -166,13 +140,6 @@ class Downstream(Protocol):
             self.machine.fire(Event.REFUSED if self.machine.state is State.JUDGING else Event.UPSTREAM_FAILED)
             self._sever(data)
 
-    def turn_away(self, answer: bytes) -> bool:
-        """Answer a connection that is one too many, unread, and sever; False when it is gone already."""
-        waited = self.machine.state is State.SEVERING
-        if waited:
-            self._sever(answer)
-        return waited
-
     def malformed(self, error: Malformed) -> None:
         """Answer bytes that are no request, and sever."""
         if self.gone:
@@ -185,22 +152,12 @@ class Downstream(Protocol):
                 self.body.fail(error)
             self._sever(self.factory.site.malformed(self, error))
 
-    def abort(self) -> None:
-        """Reset the connection: there is no answer that the client should read."""
-        self.machine.fire(Event.PEER_GONE)
-        self.transport.abortConnection()
-
     def broken(self, answer: bytes) -> None:
         """A defect of ours: answer while nothing has left, else reset."""
         if self.machine.state is State.JUDGING:
             self.answer(answer, keep=False)
         else:
             self.abort()
-
-    def finish(self) -> None:
-        """Close a connection in which no request is under way."""
-        self.machine.fire(Event.SHUTDOWN)
-        self.transport.loseConnection()
 
     def forward(self, permit: Permit, request: Request, body: Sequence[bytes], stamp: Stamp, outcome: Outcome) -> None:
         """Send the request upstream and the response back.
@@ -215,16 +172,6 @@ class Downstream(Protocol):
         self._watchdog.set(self.factory.limits.stall)
         self._delivery = delivery = Delivery(self, self._head, stamp, outcome)
         delivery.start(self.factory.dialler, permit, request, body)
-
-    def tunnel(self, permit: Permit, opening: TunnelOpening) -> None:
-        """Connect; ``opening`` goes on from there."""
-        if self.gone:
-            opening.abandon("the client went away before the decision")
-            return
-        self.machine.fire(Event.PERMIT_TUNNEL)
-        self._watchdog.clear()
-        self._delivery = opening
-        opening.start(self.factory.dialler, permit)
 
     # -- a redirected connection -------------------------------------------------------------------------------
 
@@ -347,84 +294,18 @@ class Downstream(Protocol):
             self.machine.fire(Event.HEAD_STARTED)
             self._watchdog.set(self.factory.limits.head)
 
-    def pause_reading(self) -> None:
-        """Enough was read: what else the client sends can wait."""
-        self._reading_paused = True
-        self.transport.pauseProducing()
-
-    def _resume_reading(self) -> None:
-        if self._reading_paused:
-            self._reading_paused = False
-            self.transport.resumeProducing()
-
-    def _sever(self, answer: bytes) -> None:
-        """Write, half-close, discard input, close when the client does or the linger timer ends."""
-        if answer:
-            send(self.transport, answer)
-        self._resume_reading()
-        if self.body is not None:
-            self.body.release()
-        linger(self.transport, self._watchdog, self.factory.limits, half_closed=lambda: self._half_closed)
-
     def _expired(self) -> None:
         state = self.machine.state
-        if self._watched is not None and state is not State.IDLE and state not in _DISCARDING:
+        if self._watched is not None and state is not State.IDLE and state not in DISCARDING:
             self._watched.expired()
         elif state is State.READING:
             self.malformed(Malformed("slow-head", "the request head took too long", status=408))
         elif state is State.JUDGING and self.body is not None and not self.body.complete:
             self.malformed(Malformed("slow-body", "the request body took too long", status=408))
-        elif state is State.IDLE or state in _DISCARDING:
+        elif state is State.IDLE or state in DISCARDING:
             if state is State.IDLE:
                 self.machine.fire(Event.TIMED_OUT)
             linger_out(self.transport)
         elif state is not State.JUDGING:
             # A client that has not read anything for long.
             self.abort()
-
-    # -- tunnels -----------------------------------------------------------------------------------------------
-
-    def hold_tunnel(self, watched: WatchedOpening, established: bytes) -> None:
-        """Say so; what the client sends, and has sent, goes to ``watched``, for as long as a head may take."""
-        self._watched = watched
-        self.machine.fire(Event.TUNNEL_HELD)
-        self._watchdog.set(self.factory.limits.head)
-        send(self.transport, established)
-        self._resume_reading()
-        watched.received(self._reader.take_rest())
-        if self._half_closed:
-            watched.input_ended()
-
-    def sever_tunnel(self, event: Event, last: bytes) -> None:
-        """End a tunnel in which nothing has travelled."""
-        self._watched = self._delivery = None
-        self.machine.fire(event)
-        self._sever(last)
-
-    def relay(
-        self, event: Event, upstream: Any, outcome: Outcome, *, to_downstream: bytes = b"", held: bytes | None = None
-    ) -> None:
-        """Bytes go both ways unread from now on, these first.
-
-        :param held: what the client sent into the tunnel; None when it was not looked at.
-        """
-        self._watched = self._delivery = None
-        self.machine.fire(event)
-        self._watchdog.stop()
-        if self.body is not None:
-            self.body.release()
-        relay(
-            self.transport,
-            upstream,
-            to_upstream=self._reader.take_rest() if held is None else held,
-            to_downstream=to_downstream,
-            idle_timeout=self.factory.limits.stall,
-            clock=self.factory.clock,
-            closed=lambda report: self._relay_closed(report, outcome),
-        )
-
-    def _relay_closed(self, report: RelayReport, outcome: Outcome) -> None:
-        self.machine.fire(Event.PEER_GONE)
-        up, down = report.to_upstream, report.to_downstream
-        outcome.ended(report.ending, report.ended_by, to_downstream=down, to_upstream=up)
-        self.factory.left(self)
