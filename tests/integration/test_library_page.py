@@ -80,7 +80,7 @@ def test_the_frameworks(tmp_path: Path, framework: str, driver: str) -> None:
             pytest.skip(f"{module} is not installed (extra: test)")
     done = run(tmp_path, f"{framework}_app.py", f"PROMPTS = {['hello', ATTACK]!r}\n{driver}")
     assert done.returncode == {"flask": 0, "fastapi": -signal.SIGTERM}[framework], done.stderr
-    (journal,) = (tmp_path / "data" / "governance" / "fail_closed").iterdir()
+    (journal,) = (tmp_path / "data" / "governance" / "fail_closed").glob("*.jsonl")
     assert read_line(journal.read_bytes().splitlines()[-1])["kind"] == "session_close"
     (allowed, answer), (refused, error) = json.loads(done.stdout)
     assert (allowed, answer["answer"], answer["certificate"]["verdict"]) == (200, "you said: hello", "allow")
