@@ -59,6 +59,7 @@ class Config:
     key_source: KeySource
     audit_log: Path
     audit_sync: Literal["batch", "off"]
+    audit_rotate_bytes: int
     audit_timeout: float
     governance: GovernanceAddress
     governance_insecure: bool

@@ -56,6 +56,7 @@ class Library:
             entropy=entropy,
             sync=config.audit_sync,
             timeout=config.audit_timeout,
+            rotate_bytes=config.audit_rotate_bytes,
         )
         governor, self._http = _governor(config, clock, self.journal)
         self.parts = Parts(

@@ -121,6 +121,7 @@ class SidecarService(Service):
             sync=config.audit_sync,
             timeout=config.audit_timeout,
             config=self._settings.sha256,
+            rotate_bytes=config.audit_rotate_bytes,
         )
         self._reactor.addSystemEventTrigger("after", "shutdown", self._committer.stop)
 

@@ -18,10 +18,11 @@ from typing import Any
 
 from eve_proxy.audit.beginning import link_after, write_first
 from eve_proxy.audit.checkpoint_file import RECORDS, SECONDS, CheckpointFile
-from eve_proxy.audit.file import JournalFile, Opener
+from eve_proxy.audit.file import JournalFile
 from eve_proxy.audit.records import Records
 from eve_proxy.audit.recovery import Cut, JournalReplaced, Place, take_up
 from eve_proxy.audit.refusing import refusal, unwritable
+from eve_proxy.audit.rotation import FileRotation
 from eve_proxy.audit.tree import CHECKPOINT, Tree
 from eve_proxy.interfaces import IClock, ISigner
 from eve_proxy.model.certificate import DecisionCertificate, Draft, LogLink
@@ -57,6 +58,7 @@ class Entry:
 class BlockingJournal:
     """An open journal. Its thread starts at once, and never keeps the process alive.
 
+    :param rotation: of ``path``; its opener opens the file again after a failed write.
     :param place: after the ``session_open`` that ``write_first`` made durable.
     :param durable: False leaves durability to the operating system (EVE_PROXY_AUDIT_SYNC=off).
     :param timeout: EVE_PROXY_AUDIT_TIMEOUT, seconds.
@@ -67,7 +69,7 @@ class BlockingJournal:
         *,
         path: Path,
         file: JournalFile,
-        opener: Opener,
+        rotation: FileRotation,
         place: Place,
         tree: Tree,
         signer: ISigner,
@@ -79,8 +81,9 @@ class BlockingJournal:
         self.path = path
         self.timeout = timeout
         self._file = file
-        self._opener = opener
+        self._rotation = rotation
         self._identity = file.identity()
+        self._displaced = False  # it was renamed, and no new file can be begun
         self._signer = signer
         self._records = records
         self._clock = clock
@@ -181,6 +184,8 @@ class BlockingJournal:
     def _run(self) -> None:
         while batch := self._next():
             data = b"\n".join([entry.certificate.line for entry in batch]) + b"\n"
+            if self._rotation.due(self._identity, self._place.offset):
+                self._go_on_elsewhere()
             try:
                 self._file.append(data, self._durable)
             except OSError as error:
@@ -192,6 +197,20 @@ class BlockingJournal:
                     self._note_checkpoint()
         self._write_checkpoint()
         self._file.close()
+
+    def _go_on_elsewhere(self) -> None:
+        try:
+            file = self._rotation.next_file(self._identity)
+        except OSError as error:
+            if not self._displaced:
+                _log.error("no new file of the journal can be begun, so the old one goes on: %s", error)
+            self._displaced = True
+            return
+        self._file.close()
+        self._displaced = False
+        self._file, self._identity = file, file.identity()
+        with self._changed:
+            self._place = Place(offset=0, last=b"", next=self._place.next)
 
     def _next(self) -> list[Entry]:
         """Everything that waits, as soon as something does; nothing when the journal is closed."""
@@ -259,7 +278,7 @@ class BlockingJournal:
                 details = {"cause": self._problem or "", "refused": self._refused}
             pause = min(_LAST_RETRY, 2 * pause)
             try:
-                self._file, cut = take_up(self._opener, self.path, self._file, self._identity, self._place)
+                self._file, cut = take_up(self._rotation.opener, self.path, self._file, self._identity, self._place)
                 if first_cut is None or first_cut.size == 0:
                     first_cut = cut  # later ones are attempts to write this very record
                 details |= {"bytes": first_cut.size, "sha256": first_cut.sha256}

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from eve_proxy.signing.durable_end import hold, release_to
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreeSpace:
@@ -52,12 +54,13 @@ Opener: TypeAlias = Callable[[Path], JournalFile]
 
 
 class OsFile:
-    """A ``JournalFile`` on a file descriptor opened for appending."""
+    """A ``JournalFile`` on a file descriptor opened for appending. Tells readers how much of it is durable."""
 
-    __slots__ = ("_fd",)
+    __slots__ = ("_fd", "_held")
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._held = hold(fd)
 
     def identity(self) -> tuple[int, int]:
         """Device and inode."""
@@ -82,11 +85,13 @@ class OsFile:
 
     def append(self, data: bytes, durable: bool) -> None:
         """See ``JournalFile``."""
+        self._held = self._held or hold(self._fd)
         written = os.write(self._fd, data)
         while written < len(data):  # a disk that fills up takes what fits, and refuses the next call
             written += os.write(self._fd, memoryview(data)[written:])
         if durable:
             os.fdatasync(self._fd)
+        release_to(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR))  # where an appending write leaves it: the end
 
     def cut(self, size: int) -> None:
         """See ``JournalFile``."""

@@ -34,11 +34,11 @@ from eve_proxy.audit.checkpoint_file import CheckpointFile
 from eve_proxy.audit.checkpoints import Checkpoints
 from eve_proxy.audit.committer import Offload
 from eve_proxy.audit.entry import Entry, Rotation
-from eve_proxy.audit.file import JournalFile, Opener
 from eve_proxy.audit.gathering import Gathering
 from eve_proxy.audit.lock import Lock
+from eve_proxy.audit.present_file import PresentFile
 from eve_proxy.audit.records import Records
-from eve_proxy.audit.recovery import Cut, Place, take_up
+from eve_proxy.audit.recovery import Cut
 from eve_proxy.audit.refusing import refusal, unwritable
 from eve_proxy.audit.space import SpaceWatch
 from eve_proxy.audit.tree import Tree
@@ -66,10 +66,8 @@ class Journal:
         self,
         *,
         path: Path,
-        file: JournalFile,
-        opener: Opener,
+        file: PresentFile,
         lock: Lock,
-        place: Place,
         tree: Tree,
         signer: ISigner,
         records: Records,
@@ -79,26 +77,23 @@ class Journal:
         durable: bool,
         timeout: float,
     ) -> None:
-        """Take over an open, locked file whose last record is at ``place``."""
-        self._path = path
+        """Take over an open, locked file.
+
+        :param durable: what ``file`` does; False is said in ``warnings``.
+        """
         self._file = file
-        self._opener = opener
-        self._identity = file.identity()
         self._lock = lock
         self._signer = signer
         self._records = records
         self._clock = clock
         self._timers = timers
-        self._offload = offload
         self._durable = durable
         self._timeout = timeout
 
-        self._place = place  # on the disk
-        self._head = place.next  # in memory
+        self._head = file.place.next  # runs ahead of the disk
         self._queue: list[Entry] = []
         self._awaited = 0  # how many in the queue somebody waits for
         self._inflight: list[Entry] | None = None
-        self._inflight_size = 0
         self._gathering = Gathering(waiting=lambda: self._awaited, commit=self._flush, clock=clock, timers=timers)
         self._owed: list[DecisionCertificate] = []  # lines that landed after their refusal and have no void record yet
 
@@ -113,8 +108,8 @@ class Journal:
 
         self.outcomes_lost = 0
         self._space = SpaceWatch(file.free_space(), clock=clock, offload=offload)
-        beside = CheckpointFile(path, place.next.id, tree, lambda: self._signer)
-        self._checkpoints = Checkpoints(beside, self.note, offload=offload, timers=timers, size=place.next.seq)
+        beside = CheckpointFile(path, self._head.id, tree, lambda: self._signer)
+        self._checkpoints = Checkpoints(beside, self.note, offload=offload, timers=timers, size=self._head.seq)
 
     @property
     def problem(self) -> str | None:
@@ -126,8 +121,8 @@ class Journal:
         """What an operator should know while all is well: ``sync off``, low disk."""
         if self.problem is None:
             self._space.look(self._file.free_space)
-        found = () if self._durable else ("sync off",)
-        return found if self._space.warning is None else (*found, self._space.warning)
+        found = (None if self._durable else "sync off", self._file.warning, self._space.warning)
+        return tuple(warning for warning in found if warning is not None)
 
     @property
     def head(self) -> LogLink:
@@ -137,7 +132,7 @@ class Journal:
     @property
     def durable_head(self) -> LogLink:
         """The place behind the last durable record, which no failure takes back: what others may hold us to."""
-        return self._place.next
+        return self._file.place.next
 
     def record(self, draft: Draft) -> Deferred[DecisionCertificate]:
         """See ``IAuditSink``: link, signature and place in the queue in one synchronous step."""
@@ -246,13 +241,11 @@ class Journal:
         self._awaited = 0
         self._inflight = batch
         data = b"\n".join([entry.certificate.line for entry in batch]) + b"\n"
-        self._inflight_size = len(data)
-        self._offload(self._file.append, data, self._durable).addCallbacks(self._landed, self._broke)
+        last = batch[-1]
+        self._file.append(data, last.certificate.line, last.next, self._landed, self._broke)
 
     def _landed(self, _: None) -> None:
         batch, self._inflight = self._inflight or [], None
-        last = batch[-1]
-        self._place = Place(offset=self._place.offset + self._inflight_size, last=last.certificate.line, next=last.next)
         if self._problem is not None:
             self._heal()
         if self._awaited:
@@ -275,7 +268,7 @@ class Journal:
                 waiter.callback(entry.certificate)
         if self._owed:
             self._settle()
-        self._checkpoints.landed(last.next.seq)
+        self._checkpoints.landed(batch[-1].next.seq)
         if self._closed and self._inflight is None:
             self._give_back()
         elif self._problem is None and not self._closed:
@@ -308,7 +301,7 @@ class Journal:
         withdrawn, self._queue, self._awaited = self._queue, [], 0
         inflight = self._inflight or []
         # The next record, should there be one, follows what the stalled commit may yet write.
-        self._head = inflight[-1].next if inflight else self._place.next
+        self._head = inflight[-1].next if inflight else self._file.place.next
         self._trouble(self._slow)
         for entry in inflight:
             entry.late = entry.late or entry.waiter is not None
@@ -318,7 +311,7 @@ class Journal:
     def _broke(self, failure: Failure) -> None:
         entries = [*(self._inflight or []), *self._queue]
         self._inflight, self._queue, self._awaited = None, [], 0
-        self._head = self._place.next
+        self._head = self._file.place.next
         self._trouble(unwritable(failure.value))
         self._take_back(entries)
         self._refuse(entries)
@@ -356,12 +349,10 @@ class Journal:
 
     def _repair(self) -> None:
         self._retry = None
-        repaired = self._offload(take_up, self._opener, self._path, self._file, self._identity, self._place)
-        repaired.addCallbacks(self._taken_up, self._broke)
+        self._file.take_up().addCallbacks(self._taken_up, self._broke)
 
-    def _taken_up(self, result: tuple[JournalFile, Cut]) -> None:
+    def _taken_up(self, cut: Cut) -> None:
         """The file is as it was after the last durable record; show that it can be written by writing what happened."""
-        self._file, cut = result
         if self._closed:
             self._repair_later()
             return

@@ -14,17 +14,20 @@ from twisted.logger import Logger
 
 from eve_proxy.audit.beginning import first_place, session_open, write_first
 from eve_proxy.audit.committer import Offload
-from eve_proxy.audit.file import JournalFile, Opener, make_directories, open_file
+from eve_proxy.audit.file import JournalFile, Opener, make_directories, open_file, sync_directory
+from eve_proxy.audit.joined import Joined
 from eve_proxy.audit.journal import Journal
 from eve_proxy.audit.lock import take_lock
+from eve_proxy.audit.predecessor import PredecessorDamaged, predecessor
+from eve_proxy.audit.present_file import PresentFile
 from eve_proxy.audit.records import Records
 from eve_proxy.audit.recovery import Cut, Place, Tail, TailDamaged, measure, read_tail
+from eve_proxy.audit.rotation import FileRotation, aside
 from eve_proxy.audit.tree import Tree
 from eve_proxy.interfaces import IClock, IEntropy, ISigner
 from eve_proxy.model.certificate import Draft
 from eve_proxy.model.errors import JournalUnavailable
 from eve_proxy.model.exchange import EGRESS_CALLER
-from eve_proxy.signing.seal import timestamp
 
 _log = Logger()
 
@@ -40,6 +43,7 @@ def open_journal(
     reactor_clock: IReactorTime,
     sync: Literal["batch", "off"] = "batch",
     timeout: float = 5.0,
+    rotate_bytes: int = 0,
     caller: str = EGRESS_CALLER,
     config: str | None = None,
     opener: Opener = open_file,
@@ -50,6 +54,7 @@ def open_journal(
     :param sync: EVE_PROXY_AUDIT_SYNC; ``off`` leaves durability to the operating system.
     :param timeout: EVE_PROXY_AUDIT_TIMEOUT, seconds.
     :param config: digest of all settings, for ``session_open``.
+    :param rotate_bytes: EVE_PROXY_AUDIT_ROTATE_BYTES; 0: the journal stays one file until somebody renames it.
     :raises JournalLocked: another process writes it; the message names that process.
     :raises JournalUnavailable: it cannot be made, read or written.
     :raises SigningFailed: the signer does not work.
@@ -66,22 +71,25 @@ def open_journal(
         file, tail, damaged = _examine(path, signer, clock, opener)
         try:
             tree.take_up(file, tail.place, signer)
+            if tree.frontier is None and tail.place is not None:
+                with Joined(path, tail.place) as whole:
+                    tree.take_up(whole, whole.place, signer)
             if tree.frontier is None:
                 _log.warn("{path} has no beginning and no checkpoint record: it gets no checkpoints", path=str(path))
             place = _begin(file, tail, damaged, records, entropy, signer, sync, config)
+            rotation = FileRotation(path=path, opener=opener, clock=clock, largest=rotate_bytes)
+            durable = sync == "batch"
             return Journal(
                 path=path,
-                file=file,
-                opener=opener,
+                file=PresentFile(file, place, rotation=rotation, offload=offload, durable=durable),
                 lock=lock,
-                place=place,
                 tree=tree,
                 signer=signer,
                 records=records,
                 clock=clock,
                 timers=reactor_clock,
                 offload=offload,
-                durable=sync == "batch",
+                durable=durable,
                 timeout=timeout,
             )
         except BaseException:
@@ -98,37 +106,55 @@ def open_journal(
 def _examine(
     path: Path, signer: ISigner, clock: IClock, opener: Opener
 ) -> tuple[JournalFile, Tail, dict[str, Any] | None]:
-    """The file, what its tail says, and, when a damaged one had to make room, what ``session_open`` says of that."""
+    """The file, what its tail says, and, when a damaged one was not continued, what ``session_open`` says of that."""
     file = opener(path)
     try:
-        return file, read_tail(file, signer), None
+        tail = read_tail(file, signer)
+        if tail.place is None:
+            # Made by logrotate its name may not be durable yet; and the chain may go on from a rotated file.
+            sync_directory(path.parent)
+            return file, *_continue(path, tail, signer, opener)
+        return file, tail, None
     except TailDamaged as error:
         sha256 = measure(file, 0, file.size()).sha256
         file.close()
-        aside = _aside(path, clock)
-        os.rename(path, aside)  # durable with the new file's name, by the sync of their directory in ``open_file``
+        moved = aside(path, "damaged", clock)
+        os.rename(path, moved)  # durable with the new file's name, by the sync of their directory in ``open_file``
         _log.error(
             "the journal {path} is damaged ({error}); it was moved to {aside} and a new one begins",
             path=str(path),
             error=str(error),
-            aside=str(aside),
+            aside=str(moved),
         )
-        fresh = opener(path)
-        damage = {"damaged_file": aside.name[-200:], "damaged_sha256": sha256}
-        return fresh, Tail(place=None, key_id=None, torn=None), damage
+        return opener(path), Tail(place=None, key_id=None, torn=None), _damage(moved, sha256)
     except BaseException:
         file.close()
         raise
 
 
-def _aside(path: Path, clock: IClock) -> Path:
-    stamp = timestamp(clock.wall()).translate({ord(mark): None for mark in "-:."})
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    number = 1
-    while aside.exists():  # two in one millisecond, or a clock set back: never overwrite evidence
-        number += 1
-        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
-    return aside
+def _continue(path: Path, tail: Tail, signer: ISigner, opener: Opener) -> tuple[Tail, dict[str, Any] | None]:
+    """What the tail of the rotated file before says of a file without records, and what of a damaged one."""
+    try:
+        before = predecessor(path, opener, signer)
+    except PredecessorDamaged as error:
+        _log.error(
+            "the rotated journal {path} is damaged ({error}); a new one begins", path=str(error.path), error=str(error)
+        )
+        return tail, _damage(error.path, error.sha256)
+    if before is None:
+        return tail, None
+    file, last = before
+    place = last.place
+    assert place is not None
+    if last.torn is not None:
+        file.cut(place.offset)
+    file.close()
+    goes_on = Place(offset=0, last=b"", next=place.next)
+    return Tail(place=goes_on, key_id=last.key_id, torn=tail.torn, torn_before=last.torn), None
+
+
+def _damage(path: Path, sha256: str) -> dict[str, Any]:
+    return {"damaged_file": path.name[-200:], "damaged_sha256": sha256}
 
 
 def _begin(
@@ -145,8 +171,8 @@ def _begin(
     place = tail.place or first_place(entropy)
     changed = tail.key_id if tail.key_id != signer.key_id else None
     drafts = [session_open(records, sync=sync, config=config, previous_key_id=changed, damaged=damaged)]
+    drafts += [_recovered(records, torn) for torn in (tail.torn_before, tail.torn) if torn is not None]
     if tail.torn is not None:
-        drafts.append(_recovered(records, tail.torn))
         file.cut(place.offset)
     return write_first(file, place, drafts, signer)
 

@@ -16,6 +16,7 @@ from eve_proxy.audit.blocking import BlockingJournal, Entry
 from eve_proxy.audit.file import Opener, create_file, make_directories, open_file
 from eve_proxy.audit.records import Records
 from eve_proxy.audit.refusing import refusal
+from eve_proxy.audit.rotation import FileRotation
 from eve_proxy.audit.tree import Tree
 from eve_proxy.interfaces import IClock, IEntropy, ISigner
 from eve_proxy.model.certificate import Draft, LogLink
@@ -36,6 +37,7 @@ class ProcessJournal:
     :param audit_log: EVE_PROXY_AUDIT_LOG.
     :param sync: EVE_PROXY_AUDIT_SYNC.
     :param timeout: EVE_PROXY_AUDIT_TIMEOUT, seconds.
+    :param rotate_bytes: EVE_PROXY_AUDIT_ROTATE_BYTES.
     :param create: makes the file; ``opener`` opens it again after a failed write.
     """
 
@@ -49,6 +51,7 @@ class ProcessJournal:
         entropy: IEntropy,
         sync: Literal["batch", "off"] = "batch",
         timeout: float = 5.0,
+        rotate_bytes: int = 0,
         create: Opener = create_file,
         opener: Opener = open_file,
     ) -> None:
@@ -59,6 +62,7 @@ class ProcessJournal:
         self._clock = clock
         self._entropy = entropy
         self._sync = sync
+        self._rotate_bytes = rotate_bytes
         self._create = create
         self._opener = opener
         self._lock = threading.Lock()
@@ -139,7 +143,9 @@ class ProcessJournal:
             return BlockingJournal(
                 path=path,
                 file=file,
-                opener=tree.opener(self._opener),
+                rotation=FileRotation(
+                    path=path, opener=tree.opener(self._opener), clock=self._clock, largest=self._rotate_bytes
+                ),
                 place=place,
                 tree=tree,
                 signer=self._signer,

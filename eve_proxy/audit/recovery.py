@@ -61,11 +61,13 @@ class Tail:
     :ivar place: None when there is no complete line: a new journal begins.
     :ivar key_id: of the last record.
     :ivar torn: the incomplete line behind it, or None.
+    :ivar torn_before: one at the end of the rotated file that the journal goes on from, and that was cut off there.
     """
 
     place: Place | None
     key_id: str | None
     torn: Cut | None
+    torn_before: Cut | None = None
 
 
 def read_tail(file: JournalFile, key: Key) -> Tail:
@@ -85,9 +87,11 @@ def read_tail(file: JournalFile, key: Key) -> Tail:
     if log["seq"] == 0:
         # Only the first line of a file can be record 0, and nothing comes before it.
         intact = log["prev"] == GENESIS and len(lines) == 1
+    elif len(lines) == 1:
+        # The first record after a rotation; the one before it may be on its way to an archive. Our signature vouches.
+        intact = last["key_id"] == key.key_id
     else:
-        before = _read(lines[-2], key) if len(lines) > 1 else None
-        intact = before is not None and _follows(before, log)
+        intact = _follows(_read(lines[-2], key), log)
     if not intact:
         raise TailDamaged("the last record does not follow the one before it")
     following = LogLink(id=log["id"], seq=log["seq"] + 1, prev=last["content_hash"])
@@ -141,13 +145,14 @@ def take_up(
 ) -> tuple[JournalFile, Cut]:
     """After a failed write: a fresh descriptor, cut back to the last durable record, which must still be there.
 
+    The file may have been renamed meanwhile: a full disk is when people look for logs to rotate.
+
     A failed fsync is never retried on its descriptor: Linux reports the error once and may have dropped the pages.
 
     :raises JournalReplaced: the file is not the one, or not as, we wrote it.
     :raises OSError: it still cannot be used.
     """
-    broken.close()
-    file = opener(path)
+    file = opener(_whereabouts(path, identity))
     try:
         if file.identity() != identity:
             raise JournalReplaced("another file stands at the journal's path")
@@ -160,4 +165,20 @@ def take_up(
     except BaseException:
         file.close()
         raise
+    broken.close()  # not earlier: until the cut it keeps readers from what failed (signing/durable_end.py)
     return file, cut
+
+
+def _whereabouts(path: Path, identity: tuple[int, int]) -> Path:
+    """Where the file is that was at ``path``: there still, or under another name beside it.
+
+    :raises JournalReplaced: neither.
+    """
+    for place in (path, *path.parent.iterdir()):
+        try:
+            status = place.stat()
+        except FileNotFoundError:
+            continue
+        if (status.st_dev, status.st_ino) == identity:
+            return place
+    raise JournalReplaced("the journal's file is no longer in its directory")

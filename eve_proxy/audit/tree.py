@@ -7,7 +7,7 @@ failed write the file is cut back to the last durable line, where the tree has s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from eve_proxy.audit.file import FreeSpace, JournalFile, Opener
 from eve_proxy.audit.recovery import Place
@@ -24,6 +24,13 @@ _BLOCK: Final = 1 << 20
 _WINDOW: Final = 4 << 20
 
 
+class Readable(Protocol):
+    """What a tree is taken up from: the file of a journal, or all of its files as one."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See ``JournalFile``."""
+
+
 class Tree:
     """One journal's tree; every file that ``opener`` opens grows it.
 
@@ -37,7 +44,7 @@ class Tree:
         """Opens files whose appended lines become leaves."""
         return lambda path: _Growing(inner(path), self)
 
-    def take_up(self, file: JournalFile, place: Place | None, key: Key) -> None:
+    def take_up(self, file: Readable, place: Place | None, key: Key) -> None:
         """Start from what is in the file already.
 
         :param place: its end; None when the journal is new.
@@ -94,7 +101,7 @@ def tree_record(frontier: Frontier) -> dict[str, Any]:
     }
 
 
-def _from_checkpoint(file: JournalFile, place: Place, key: Key) -> Frontier | None:
+def _from_checkpoint(file: Readable, place: Place, key: Key) -> Frontier | None:
     """From the last checkpoint record near the end; None where there is none of ours."""
     start = max(0, place.offset - _WINDOW)
     lines = file.read(start, place.offset - start)[:-1].split(b"\n")
@@ -127,7 +134,7 @@ def _recorded(fields: dict[str, Any]) -> Frontier:
     return frontier
 
 
-def _from_the_start(file: JournalFile, place: Place) -> Frontier | None:
+def _from_the_start(file: Readable, place: Place) -> Frontier | None:
     """From the first line on: as long as reading the file takes; None when it does not begin with record 0."""
     frontier = Frontier()
     for line in _lines(file, place.offset):
@@ -145,7 +152,7 @@ def _begins(line: bytes, link: LogLink) -> bool:
     return bool(log is not None and log["seq"] == 0 and log["id"] == link.id)
 
 
-def _lines(file: JournalFile, end: int) -> Iterator[bytes]:
+def _lines(file: Readable, end: int) -> Iterator[bytes]:
     """Up to ``end``, which is behind a newline."""
     rest = b""
     for offset in range(0, end, _BLOCK):

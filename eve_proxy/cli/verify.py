@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import BinaryIO, Final, TextIO
 
@@ -17,6 +17,7 @@ from eve_proxy.cli.progress import Progress
 from eve_proxy.cli.sources import Sources
 from eve_proxy.cli.trust import Usage, add_key_options, chosen_keys, chosen_material
 from eve_proxy.signing.checkpoint import SUFFIX
+from eve_proxy.signing.journal_files import Chain, chains, find_journals
 from eve_proxy.signing.journal_walk import KEY_HOLDER, Exit, Report, read_lines, walk
 from eve_proxy.signing.outside import CheckpointSource, Outside
 from eve_proxy.signing.parallel_walk import processes, walk_file
@@ -24,7 +25,6 @@ from eve_proxy.signing.verification import Key, keys_from
 
 # Which answer stands for several journals: the worst one.
 _WORST_FIRST: Final = (Exit.USAGE, Exit.TAMPERED, Exit.UNTRUSTED, Exit.UNPROVEN, Exit.WHOLE)
-_BESIDE: Final = (".lock", ".json", SUFFIX, ".new")
 # Bytes from which on other processes help: starting them takes as long as verifying this much.
 _LARGE: Final = 16 << 20
 _EXITS: Final = """exit status:
@@ -56,7 +56,7 @@ def main(
         journals = list(_journals(options.journal, stdin))
         reports = [*sources.findings]
         for name, source in journals:
-            outside = sources.of(source if isinstance(source, Path) else None, alone=len(journals) == 1)
+            outside = sources.of(_beside(source) if isinstance(source, Chain) else None, alone=len(journals) == 1)
             reports.append((name, _examine(name, source, material, options, outside, stderr)))
         reports += sources.unused()
     except (Usage, OSError) as error:
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXITS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("journal", help="a journal, a directory of journals, or - for standard input")
+    parser.add_argument("journal", help="a journal, a directory of them (rotated ones too), or - for standard input")
     add_key_options(parser)
     parser.add_argument(
         "--checkpoint",
@@ -128,43 +128,49 @@ def _held_against(options: argparse.Namespace, keys: Sequence[Key], stderr: Text
     return sources
 
 
-def _journals(journal: str, stdin: BinaryIO | None) -> Iterator[tuple[str, BinaryIO | Path]]:
+def _journals(journal: str, stdin: BinaryIO | None) -> Iterator[tuple[str, BinaryIO | Chain]]:
     if journal == "-":
         yield "standard input", stdin or sys.stdin.buffer
         return
     path = Path(journal)
     if not path.is_dir():
-        yield journal, path
+        yield journal, Chain(log_id=None, paths=(path,))
         return
-    # journal.jsonl, its worker siblings, rotated files and damaged predecessors; not what lies beside them.
-    names = sorted(
-        child for child in path.rglob("*") if ".jsonl" in child.name and child.suffix not in _BESIDE and child.is_file()
-    )
-    if not names:
+    found = find_journals(path)
+    if not found:
         raise Usage(f"{journal}: no journal (*.jsonl) in this directory")
-    for child in names:
-        yield str(child), child
+    sorted_out = chains(found)
+    if not sorted_out:
+        raise Usage(f"{journal}: the journals in this directory are empty")
+    for chain in sorted_out:
+        yield chain.name, chain
+
+
+def _beside(chain: Chain) -> Path:
+    """The file of a chain that its checkpoint lies beside: the one that still has the journal's name."""
+    return next((path for path in chain.paths[::-1] if path.with_name(path.name + SUFFIX).exists()), chain.paths[-1])
 
 
 def _examine(
     name: str,
-    source: BinaryIO | Path,
+    source: BinaryIO | Chain,
     material: Sequence[bytes],
     options: argparse.Namespace,
     outside: Sequence[Outside],
     stderr: TextIO,
 ) -> Report:
     keys, external = keys_from(material), options.require_external
-    if not isinstance(source, Path):
+    if not isinstance(source, Chain):
         return walk(read_lines(source), keys, require_external=external, outside=outside)
-    size = source.stat().st_size
+    size = sum(path.stat().st_size for path in source.paths)
     jobs = options.jobs or len(os.sched_getaffinity(0))
     checkpoints = [each for each in outside if isinstance(each, CheckpointSource)]
+    alone = len(source.paths) == 1 and source.paths[0].suffix != ".gz"
     with Progress(name, size, stderr) as progress:
-        if jobs > 1 and size >= _LARGE and len(checkpoints) == len(outside):
+        if alone and jobs > 1 and size >= _LARGE and len(checkpoints) == len(outside):
             with processes(material, jobs) as pool:
                 return walk_file(
-                    source,
+                    source.paths[0],
                     keys,
                     pool,
                     ahead=2 * jobs,
@@ -172,9 +178,12 @@ def _examine(
                     outside=checkpoints,
                     advance=progress.advance,
                 )
-        with source.open("rb") as stream:
-            lines = progress.over(read_lines(stream))
-            return walk(lines, keys, require_external=external, outside=outside)
+        lines = source.lines()
+        report = walk(progress.over(lines), keys, require_external=external, outside=outside)
+    if report.line is None or len(source.paths) == 1:
+        return report
+    path, line = lines.place(report.line)
+    return replace(report, line=line, detail=f"{report.detail} (in {path})")
 
 
 def _sentence(name: str, report: Report) -> str:
@@ -198,7 +207,9 @@ def _successions(reports: Sequence[tuple[str, Report]]) -> Iterator[str]:
     """Which damaged files are accounted for by a journal that names their digest."""
     for name, report in reports:
         for digest in report.follows:
-            found = [other for other, _ in reports if ".damaged-" in other and _sha256(other) == digest]
+            # What was damaged stands alone, under a name of its own.
+            damaged = [other for other, said in reports if said.exit is not Exit.WHOLE and Path(other).is_file()]
+            found = [other for other in damaged if other != name and _sha256(other) == digest]
             what = found[0] if found else f"a damaged file that is not here (sha256 {digest})"
             yield f"{name}: succeeds {what}"
 

@@ -54,12 +54,18 @@ def whole(label: str, low: int, high: int) -> Kind:
     return Kind(label=label, read=read)
 
 
-def octets(low: int, high: int) -> Kind:
-    """A size in bytes, without a unit; the value is an int."""
+def octets(low: int, high: int, *, or_off: bool = False) -> Kind:
+    """A size in bytes, without a unit; the value is an int.
+
+    :param or_off: 0 is a value, too.
+    """
 
     def read(text: str) -> int:
+        if or_off and text == "0":
+            return 0
         if not _WHOLE.match(text) or not low <= int(text) <= high:
-            raise ValueError(f"write bytes from {low} to {high} without a unit, such as 10485760 for 10 MiB")
+            off = ", or 0" if or_off else ""
+            raise ValueError(f"write bytes from {low} to {high} without a unit, such as 10485760 for 10 MiB{off}")
         return int(text)
 
     return Kind(label="bytes", read=read)

@@ -153,6 +153,13 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         "batch: durable before release; off: left to the system",
         _EVIDENCE,
     ),
+    _eve(
+        "AUDIT_ROTATE_BYTES",
+        "0",
+        kinds.octets(_MIB, 1 << 50, or_off=True),
+        "Begin a new journal file when one has so many bytes; 0: only when somebody renames it",
+        _EVIDENCE,
+    ),
     _eve("AUDIT_TIMEOUT", "5", kinds.seconds(0.1, 60), "Seconds for a record to become durable; then 503", _EVIDENCE),
     _eve(
         "GOVERNANCE_URL",

@@ -13,6 +13,7 @@ import pytest
 from eve_proxy.audit.beginning import first_place, session_open, write_first
 from eve_proxy.audit.blocking import BlockingJournal, Entry
 from eve_proxy.audit.records import Records
+from eve_proxy.audit.rotation import FileRotation
 from eve_proxy.audit.tree import Tree
 from eve_proxy.model.errors import JournalUnavailable, SigningFailed
 from eve_proxy.signing.checkpoint import SUFFIX, open_checkpoint
@@ -68,7 +69,7 @@ class Bench:
         self.journal = BlockingJournal(
             path=path,
             file=file,
-            opener=opener,
+            rotation=FileRotation(path=path, opener=opener, clock=self.clock),
             place=place,
             tree=tree,
             signer=self.signer,
@@ -213,17 +214,43 @@ def test_a_disk_that_fails_again_while_it_is_repaired_heals_later(bench: Bench) 
 
 
 def test_a_replaced_file_is_not_written(bench: Bench) -> None:
-    """Somebody put another file in its place: nothing is recorded into that one."""
-    bench.disk.sync_failures = 1
-    bench.path.rename(bench.path.with_suffix(".moved"))
+    """Somebody put another file in its place: nothing is recorded into that one, and nothing is lost."""
+    moved = bench.path.rename(bench.path.with_suffix(".moved"))
     bench.path.write_bytes(b"not a journal\n")
+    bench.disk.sync_failures = 1
     refused(bench.journal.submit(draft()))
-    for _ in range(200):
-        if "another file" in (bench.journal.problem or ""):
-            break
-        threading.Event().wait(0.01)
-    assert "another file stands at the journal's path" in (bench.journal.problem or "")
+    bench.heal()
+    bench.record()
+    bench.journal.close()
     assert bench.path.read_bytes() == b"not a journal\n"
+    bench.path = moved
+    assert bench.kinds() == ["session_open", "recovered", "decision", "session_close"]
+    assert bench.verdict().exit is Exit.WHOLE
+
+
+def test_a_renamed_journal_goes_on_in_a_new_file(bench: Bench) -> None:
+    """logrotate renames the journal of a program that enforces: the chain goes on at the old path, nothing is lost."""
+    bench.record(1)
+    moved = bench.path.rename(bench.path.with_suffix(".jsonl.1"))
+    bench.record(2)
+    bench.record(3)
+    bench.journal.close()
+    assert len(moved.read_bytes().splitlines()) == 2
+    assert bench.kinds() == ["decision", "decision", "session_close"]
+    assert walk([*moved.open("rb"), *bench.path.open("rb")], [Secret(SECRET)]).exit is Exit.WHOLE
+
+
+def test_a_failed_write_into_a_new_file_is_repaired_there(bench: Bench) -> None:
+    """The first commit after a rename fails: the new file is cut back and goes on; the old one stays as it was."""
+    bench.record(1)
+    moved = bench.path.rename(bench.path.with_suffix(".jsonl.1"))
+    bench.disk.sync_failures = 1
+    refused(bench.journal.submit(draft(2)))
+    bench.heal()
+    bench.record(3)
+    bench.journal.close()
+    assert bench.kinds() == ["recovered", "decision", "session_close"]
+    assert walk([*moved.open("rb"), *bench.path.open("rb")], [Secret(SECRET)]).exit is Exit.WHOLE
 
 
 def test_a_line_that_lands_after_its_caller_gave_up_is_void(bench: Bench) -> None:

@@ -190,6 +190,8 @@ def test_does_not_continue_a_file_that_changed_behind_its_back(bench: Bench, dam
     """Whoever rewrites the journal under a running daemon stops it from recording on top of that."""
     bench.record()
     content = bench.path.read_bytes()
+    away = bench.path.parent / "away" / bench.path.name
+    away.parent.mkdir()
     bench.disk.room = 0
     assert_refused(bench.record(), 2)
     if damage == "shortened":
@@ -197,7 +199,7 @@ def test_does_not_continue_a_file_that_changed_behind_its_back(bench: Bench, dam
     elif damage == "changed":
         bench.path.write_bytes(content[:-10] + b"x" * 10)
     else:
-        bench.path.rename(bench.path.with_name("elsewhere"))
+        bench.path.rename(away)
         if damage == "replaced":
             bench.path.write_bytes(content)
     bench.disk.room = None
@@ -207,7 +209,7 @@ def test_does_not_continue_a_file_that_changed_behind_its_back(bench: Bench, dam
     if damage in ("shortened", "changed"):
         bench.path.write_bytes(content)
     else:
-        bench.path.with_name("elsewhere").replace(bench.path)
+        away.replace(bench.path)
     bench.clock.advance(5)
     assert bench.journal.problem is None, "it goes on once the file is as it was"
     assert bench.record().certificate is not None

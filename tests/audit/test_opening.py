@@ -90,7 +90,7 @@ def test_killed_between_write_and_sync(path: Path) -> None:
     bench = Bench(path)
     bench.thread.held = True
     pending = bench.record()
-    bench.journal._file.append(bench.journal._inflight[0].certificate.line + b"\n", False)  # type: ignore[index]
+    bench.journal._file._file.append(bench.journal._inflight[0].certificate.line + b"\n", False)  # type: ignore[index]
     bench.journal._lock.release()
     bench.thread.held = False
     bench.thread.jobs.clear()
@@ -133,10 +133,9 @@ def test_only_a_torn_line(path: Path) -> None:
         lambda lines: [*lines[:-2], lines[-1]],
         lambda lines: [*lines, lines[-1]],
         lambda lines: [lines[0], lines[0]],
-        lambda lines: [lines[-1]],
         lambda lines: [*lines[:-2], b"\0" * len(lines[-2]), lines[-1]],
     ],
-    ids=["edited", "respaced", "garbage", "blank", "dropped", "repeated", "restarted", "beheaded", "zeroed"],
+    ids=["edited", "respaced", "garbage", "blank", "dropped", "repeated", "restarted", "zeroed"],
 )
 def test_damaged_tail_is_set_aside_never_silently(path: Path, damage: Any) -> None:
     """A changed tail is never continued: the file is kept as it is, and the new journal vouches for its digest."""

@@ -211,3 +211,47 @@ def test_large_journal_on_several_cores(journal: Path, monkeypatch: pytest.Monke
     assert "100 %" in terminal.getvalue()
     journal.write_bytes(journal.read_bytes().replace(b"allow", b"block", 1))
     assert run(str(journal), "--jobs", "2")[:2] == run(str(journal), "--jobs", "1")[:2]
+
+
+def test_a_rotated_set_is_one_journal(tmp_path: Path) -> None:
+    """A directory of rotated files is verified in the order of the chain, and answered for as one journal."""
+    bench = Bench(tmp_path / "events.jsonl", rotate_bytes=2000)
+    for _ in range(9):
+        bench.record()
+    bench.journal.close()
+    before = len(list(tmp_path.glob("events.jsonl.rotated-*")))
+    assert before > 2
+    status, out, _ = run(str(tmp_path))
+    assert status == 0
+    assert out.startswith(f"{bench.path} and {before} before it: 11 records verify; the chain is whole")
+    victim = sorted(tmp_path.glob("events.jsonl.rotated-*"))[1]
+    content = victim.read_bytes()
+    victim.write_bytes(content.replace(b'"allow"', b'"block"', 1))
+    status, out, _ = run(str(tmp_path))
+    assert status == 1
+    assert "TAMPERED: line 1: edited: a value was changed" in out
+    assert f"(in {victim})" in out
+    victim.unlink()
+    status, out, _ = run(str(tmp_path))
+    assert status == 1
+    assert "dropped" in out
+
+
+def test_a_damaged_rotated_file_is_accounted_for(tmp_path: Path) -> None:
+    """A journal that began anew because the rotated one was damaged names it, and both are reported."""
+    bench = Bench(tmp_path / "events.jsonl")
+    bench.journal.close()
+    old = bench.path.rename(tmp_path / "events.jsonl.1")
+    old.write_bytes(old.read_bytes()[:-9] + b"x" * 8 + b"\n")
+    bench.open().close()
+    status, out, _ = run(str(tmp_path))
+    assert status == 1
+    assert f"{bench.path}: succeeds {old}" in out
+
+
+def test_empty_journals_say_nothing(tmp_path: Path) -> None:
+    """A directory with nothing but an empty file proves nothing, and is not called whole."""
+    (tmp_path / "events.jsonl").touch()
+    status, _, err = run(str(tmp_path))
+    assert status == 2
+    assert "empty" in err

@@ -14,6 +14,7 @@ ACCEPTED = [
     (kinds.seconds(0.1, 60), "60", 60.0),
     (kinds.octets(0, 10), "0", 0),
     (kinds.octets(0, 10), "10", 10),
+    (kinds.octets(5, 10, or_off=True), "0", 0),
     (kinds.whole("count", 1, 5), "5", 5),
     (kinds.choice("batch", "off"), "off", "off"),
     (kinds.text(5), "tenän", "tenän"),
@@ -31,6 +32,7 @@ ACCEPTED = [
 ]
 REFUSED = [
     (kinds.seconds(0.1, 60), ["0.09", "61", "nan", "inf", "1e1", "-1", "+1", " 2", "2 ", "1_0", "", "²", "1.", ".5"]),
+    (kinds.octets(5, 10, or_off=True), ["4", "00", "11"]),
     (kinds.octets(0, 10), ["11", "-1", "1.0", "1k", "0x1", " 1", "٣"]),
     (kinds.whole("count", 1, 5), ["0", "6", "one"]),
     (kinds.choice("batch", "off"), ["OFF", "no", ""]),
