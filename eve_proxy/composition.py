@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from twisted.internet.defer import DeferredLock
 from twisted.internet.threads import deferToThreadPool
 
 from eve_proxy.audit.journal import Journal
+from eve_proxy.audit.recent import Recent
 from eve_proxy.audit.suppression import Suppressor
 from eve_proxy.config import Config, parse
 from eve_proxy.decision.pipeline import Pipeline
 from eve_proxy.discover import declared_variables, discover
 from eve_proxy.enforcement.admin import Admin, Readiness
 from eve_proxy.enforcement.admission import Admission
+from eve_proxy.enforcement.certificates import Certificates
 from eve_proxy.enforcement.decision_log import DecisionLog
 from eve_proxy.enforcement.gate import Gate
 from eve_proxy.enforcement.router import Router
@@ -152,6 +155,7 @@ def compose(
         gate,
         Admin(
             readiness=_readiness(config, journal, governor, lambda: factory.draining),
+            certificates=_certificates(config, journal, off_reactor(reactor)),
             clients=config.allowed_clients,
             jwks=jwks,
         ),
@@ -266,6 +270,19 @@ def client_tls(config: Config) -> Any:
     files = (config.governance_ca, config.governance_cert, config.governance_key)
     ca, cert, key = [None if path is None else str(path) for path in files]
     return load_client_tls(address.authority, ca=ca, cert=cert, key=key)
+
+
+def _certificates(config: Config, journal: Journal, offload: Callable[..., Any]) -> Certificates:
+    recent = Recent(config.audit_log)
+    alone = DeferredLock()  # one reader at a time, and one thread of the pool however many ask
+
+    def find(certificate_id: str) -> Any:
+        return alone.run(lambda: offload(recent.find, journal.standing, certificate_id))
+
+    def last(count: int) -> Any:
+        return alone.run(lambda: offload(recent.last, journal.standing, count))
+
+    return Certificates(find=find, last=last)
 
 
 def _readiness(

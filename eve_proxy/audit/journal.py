@@ -37,6 +37,7 @@ from eve_proxy.audit.entry import Entry, Rotation
 from eve_proxy.audit.gathering import Gathering
 from eve_proxy.audit.lock import Lock
 from eve_proxy.audit.present_file import PresentFile
+from eve_proxy.audit.recent import Standing
 from eve_proxy.audit.records import Records
 from eve_proxy.audit.recovery import Cut
 from eve_proxy.audit.refusing import refusal, unwritable
@@ -133,6 +134,11 @@ class Journal:
     def durable_head(self) -> LogLink:
         """The place behind the last durable record, which no failure takes back: what others may hold us to."""
         return self._file.place.next
+
+    @property
+    def standing(self) -> Standing:
+        """The durable part of the present file."""
+        return self._file.standing
 
     def record(self, draft: Draft) -> Deferred[DecisionCertificate]:
         """See ``IAuditSink``: link, signature and place in the queue in one synchronous step."""

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from eve_proxy.audit.committer import Offload
 from eve_proxy.audit.file import FreeSpace, JournalFile
+from eve_proxy.audit.recent import Standing
 from eve_proxy.audit.recovery import Cut, Place, take_up
 from eve_proxy.audit.rotation import FileRotation, NewFileDue
 from eve_proxy.model.certificate import LogLink
@@ -73,6 +74,11 @@ class PresentFile:
             take_up, self._rotation.opener, self._rotation.path, self._file, self.identity, self.place
         )
         return taken.addCallback(self._taken_up)
+
+    @property
+    def standing(self) -> Standing:
+        """How far it has come, for those who read it."""
+        return Standing(identity=self.identity, end=self.place.offset)
 
     def free_space(self) -> FreeSpace:
         """Of its file system. Blocks."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eve_proxy.enforcement import answers
+from eve_proxy.enforcement.certificates import PATH, Certificates
 from eve_proxy.policy.clients import AllowedClients, refusal
 from eve_proxy.signing.key_document import jwks
 from eve_proxy.transport.downstream import Downstream
@@ -32,12 +33,13 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admin:
-    """Health and public keys for anyone; everything else only tells allowed clients what this is.
+    """Health and public keys for anyone; certificates, and what this is, for allowed clients only.
 
     :ivar jwks: the document of ``/.well-known/jwks.json``: the keys that have signed since the start.
     """
 
     readiness: Callable[[], Readiness]
+    certificates: Certificates
     clients: AllowedClients
     jwks: Callable[[], bytes] = lambda: NO_KEYS
 
@@ -57,6 +59,8 @@ class Admin:
                 self._ready(client, head_only)
         elif not self.clients.admits(client.peer):
             client.answer(answers.text(403, refusal(client.peer).reason, head_only=head_only), keep=False)
+        elif head.form is Form.ORIGIN and (path == PATH or path.startswith(PATH + b"/")):
+            self.certificates.enter(client, head)
         else:
             message = "this is a forward proxy: send absolute-form requests (GET http://host/path) or CONNECT host:port"
             client.answer(answers.text(400, message, head_only=head_only), keep=False)

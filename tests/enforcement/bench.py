@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from eve_proxy.audit.suppression import Suppressor
@@ -15,6 +16,7 @@ from eve_proxy.decision.pipeline import Pipeline
 from eve_proxy.discover import discover
 from eve_proxy.enforcement.admin import NO_KEYS, Admin, Readiness
 from eve_proxy.enforcement.admission import Admission
+from eve_proxy.enforcement.certificates import Certificates
 from eve_proxy.enforcement.decision_log import DecisionLog
 from eve_proxy.enforcement.gate import Gate
 from eve_proxy.enforcement.router import Router
@@ -103,8 +105,18 @@ class GateBench:
             outcome=lambda parent, details: self.outcomes.append((parent, details)),
         )
         self.reactor_clock = Clock()
+        self.asked = AskedFor()
+        self.certificates = Certificates(find=self.asked.find, last=self.asked.last)
         self.factory = ProxyFactory(
-            Router(self.gate, Admin(readiness=lambda: self.readiness, clients=allowed, jwks=lambda: self.jwks)),
+            Router(
+                self.gate,
+                Admin(
+                    readiness=lambda: self.readiness,
+                    certificates=self.certificates,
+                    clients=allowed,
+                    jwks=lambda: self.jwks,
+                ),
+            ),
             dialler=self.dialler,
             limits=Limits(max_body=max_body, max_connections=100),
             account=BufferAccount(buffered),
@@ -126,6 +138,26 @@ class GateBench:
     def reached_the_network(self) -> bool:
         """Whether anything was dialled or looked up."""
         return bool(self.dialler.sent or self.dialler.tunnels or self.resolver.asked)
+
+
+class AskedFor:
+    """The end of a journal that answers when the test says so.
+
+    :ivar pending: what was asked, and who waits for the answer.
+    """
+
+    def __init__(self) -> None:
+        self.pending: list[tuple[str | int, Deferred[Any]]] = []
+
+    def find(self, certificate_id: str) -> Deferred[Any]:
+        return self._ask(certificate_id)
+
+    def last(self, count: int) -> Deferred[Any]:
+        return self._ask(count)
+
+    def _ask(self, what: str | int) -> Deferred[Any]:
+        self.pending.append((what, Deferred()))
+        return self.pending[-1][1]
 
 
 class PeerTransport(ClientTransport):

@@ -180,7 +180,9 @@ class Conversations(RuleBasedStateMachine):
         admission = replace(self.bench.gate.admission, pipeline=pipeline)
         gate = replace(self.bench.gate, pipeline=pipeline, admission=admission)
         clients = AllowedClients.parse("loopback")
-        self.router = Router(gate, Admin(readiness=lambda: self.bench.readiness, clients=clients))
+        self.router = Router(
+            gate, Admin(readiness=lambda: self.bench.readiness, certificates=self.bench.certificates, clients=clients)
+        )
         self.bench.factory.site = self
         self.bench.factory.dialler = CheckingDialler(self)  # type: ignore[assignment]
 
