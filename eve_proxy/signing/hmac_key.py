@@ -19,7 +19,7 @@ class HmacSigner(Secret):
     algorithm: str = HMAC_SHA256
 
     def sign(self, content_hash: str) -> str:
-        """``hmac-`` + hex over the ASCII bytes of ``content_hash``."""
+        """``hmac-`` + hex over the UTF-8 bytes of ``content_hash``."""
         return self.tag(content_hash)
 
 

@@ -48,8 +48,8 @@ class Secret:
         return f"<{type(self).__name__} {self.key_id}>"
 
     def tag(self, content_hash: str) -> str:
-        """``hmac-`` + hex over the ASCII bytes of ``content_hash``."""
-        return HMAC_TAG + self._mac.hexdigest(content_hash.encode("ascii"))
+        """``hmac-`` + hex over the UTF-8 bytes of ``content_hash``."""
+        return HMAC_TAG + self._mac.hexdigest(content_hash.encode("utf-8"))
 
     def verify(self, content_hash: str, signature: str) -> bool:
         """Whether this secret made ``signature``; in constant time, and False for anything that is not ASCII."""
