@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "export": "a journal's certificates as JWS, DSSE envelopes or OCSF events",
     "keygen": "make a private key that signs certificates, and its public half",
     "prove": "prove that a record is in a journal, or that a journal only grew; check such proofs",
+    "ship": "copy journals to S3 with Object Lock or an append-only PostgreSQL table",
     "verify": "verify a journal: signatures, chain and end",
 }
 USAGE: Final = 2

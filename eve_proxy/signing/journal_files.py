@@ -6,6 +6,7 @@ Imports neither Twisted nor zope: verifying, exporting and shipping stand on it.
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,15 +52,14 @@ class ChainLines:
         number, torn = 1, b""
         for path in self._paths:
             self._begun.append((number, path))
-            with open_journal_file(path) as stream:
-                for line in read_lines(stream):
-                    if torn:
-                        line, torn = (torn + line)[:LONGEST], b""
-                    if line.endswith(b"\n") or len(line) >= LONGEST:
-                        number += 1
-                        yield line
-                    else:
-                        torn = line  # the last line of this file lacks its end; only the last file's may
+            for line in lines_of(path):
+                if torn:
+                    line, torn = (torn + line)[:LONGEST], b""
+                if line.endswith(b"\n") or len(line) >= LONGEST:
+                    number += 1
+                    yield line
+                else:
+                    torn = line  # the last line of this file lacks its end; only the last file's may
         if torn:
             yield torn
 
@@ -87,8 +87,7 @@ def chains(paths: Iterable[Path]) -> list[Chain]:
     alone: list[Chain] = []
     logs: dict[str, list[tuple[int, Path]]] = {}
     for path in paths:
-        with open_journal_file(path) as stream:
-            line = next(read_lines(stream), b"")
+        line = next(lines_of(path), b"")
         if not line:
             continue
         place = place_of(line)
@@ -112,6 +111,17 @@ def place_of(line: bytes) -> tuple[str, int] | None:
     return None if log is None else (log["id"], log["seq"])
 
 
-def open_journal_file(path: Path) -> BinaryIO:
-    """Open for reading; what logrotate compressed (``.gz``) is unpacked on the way."""
-    return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+def lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of one file with their newlines; what logrotate compressed (``.gz``) is unpacked on the way.
+
+    :raises OSError: it cannot be read, or not unpacked.
+    """
+    if path.suffix != ".gz":
+        with path.open("rb") as stream:
+            yield from read_lines(stream)
+        return
+    try:
+        with gzip.open(path, "rb") as unpacked:
+            yield from read_lines(cast("BinaryIO", unpacked))
+    except (EOFError, zlib.error) as error:
+        raise OSError(None, f"damaged, or still being compressed: {error}", str(path)) from error

@@ -23,13 +23,17 @@ def fetch(sidecar: Sidecar, path: str) -> Answer:
 
 
 class Load:
-    """Requests one after the other until told to stop; remembers every certificate that was answered."""
+    """Three clients until told to stop; every certificate that was answered is remembered.
 
-    def __init__(self, sidecar: Sidecar, origin: Origin) -> None:
+    :param pace: seconds between two requests of a client.
+    """
+
+    def __init__(self, sidecar: Sidecar, origin: Origin, *, pace: float = 0.0) -> None:
         self.answered: list[dict[str, Any]] = []
         self.problems: list[str] = []
         self._sidecar = sidecar
         self._origin = origin
+        self._pace = pace
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(3)]
 
@@ -44,7 +48,7 @@ class Load:
             thread.join(20)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not self._stop.wait(self._pace):
             answer = get(self._sidecar, self._origin)
             if answer.status != 200 or answer.certificate is None:
                 self.problems.append(answer.raw.decode("latin-1"))
