@@ -33,7 +33,7 @@ class Joined:
                 self._parts.append((fd, os.fstat(fd).st_size))
             if place.offset:
                 self._parts.append((os.open(path, os.O_RDONLY | os.O_CLOEXEC), place.offset))
-        except BaseException:
+        except OSError:
             self.close()
             raise
         self.place = Place(offset=sum(size for _, size in self._parts), last=place.last, next=place.next)

@@ -76,7 +76,7 @@ class FileRotation:
                 raise PathTaken(None, "another file stands at the journal's path", str(self.path))
             # Also when logrotate made it: a record is only as durable as the name of its file.
             sync_directory(self.path.parent)
-        except BaseException:
+        except OSError:
             file.close()
             raise
         return file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import random
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from eve_proxy.model.text import clean
 from eve_proxy.shipping.shipper import Shipper
 from eve_proxy.shipping.source import Source
 from eve_proxy.shipping.store import Store, StoreRefused
+from eve_proxy.system import SystemClock, SystemEntropy
 
 OK: Final = 0
 INCOMPLETE: Final = 1
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 def _ship(options: argparse.Namespace, stop: threading.Event, say: Callable[[str], None]) -> int:
     store = _s3_store(options) if options.store == "s3" else _postgres().PostgresStore(options.dsn)
     source = Source(options.directory, begin_late=options.begin_late)
-    shipper = Shipper(source, store, wait=stop.wait, random=random.random, say=say)
+    shipper = Shipper(source, store, wait=stop.wait, random=_random, say=say)
     try:
         if not options.once:
             shipper.follow(options.every)
@@ -121,13 +121,15 @@ def _ship(options: argparse.Namespace, stop: threading.Event, say: Callable[[str
         store.close()
 
 
+def _random() -> float:
+    return int(SystemEntropy().hex(4), 16) / (1 << 32)
+
+
 def _s3_store(options: argparse.Namespace) -> Store:
     try:
         from eve_proxy.shipping import s3
     except ModuleNotFoundError as error:
         raise _not_installed("s3", "boto3", error) from error
-    from eve_proxy.system import SystemClock
-
     days: int | None = options.retain_days
     retention = None if days is None else s3.Retention(mode=options.retain_mode, days=days)
     client = s3.make_client(options.endpoint_url)
