@@ -1,4 +1,4 @@
--- An append-only table for the lines of eve-proxy's journals. Run once, as a superuser or the database's owner:
+-- An append-only table for the lines of eve-proxy's journals. Run once, as a superuser:
 --
 --     eve-proxy ship postgres --ddl | psql
 --

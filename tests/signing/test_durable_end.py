@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eve_proxy.audit.file import open_file
+from eve_proxy.audit.file import OsFile, open_file
 from eve_proxy.signing.durable_end import durable_end, hold, release_to
 from tests.fakes.journal import Bench, io_error
 
@@ -30,7 +30,14 @@ def test_moves_with_the_commits_and_ends_with_the_writer(tmp_path: Path) -> None
 
 def test_a_line_that_is_cut_off_again_never_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit whose fsync failed is in the file until it is cut off: a reader is told to leave it, all the time."""
-    bench = Bench(tmp_path / "j", opener=open_file)
+    closed = False
+
+    def opener(path: Path) -> OsFile:
+        if closed:
+            raise io_error()
+        return open_file(path)
+
+    bench = Bench(tmp_path / "j", opener=opener)
     bench.record()
     durable = bench.path.stat().st_size
     fd = os.open(bench.path, os.O_RDONLY)
@@ -46,6 +53,11 @@ def test_a_line_that_is_cut_off_again_never_counted(tmp_path: Path, monkeypatch:
             bench.clock.advance(0.25)
             assert bench.path.stat().st_size > durable
             assert durable_end(fd) <= durable  # type: ignore[operator]
+        closed = True  # the file cannot even be opened again: what failed is in it for long
+        bench.clock.pump([1] * 5)
+        assert bench.path.stat().st_size > durable
+        assert durable_end(fd) == 0
+        closed = False
     for _ in range(20):
         bench.clock.advance(1)
     assert bench.record().certificate is not None
