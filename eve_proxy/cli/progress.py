@@ -19,6 +19,7 @@ class Progress:
         self._terminal = terminal
         self._shown = total > 0 and terminal.isatty()
         self._percent = -1
+        self._done = 0
 
     def __enter__(self) -> Progress:
         return self
@@ -34,14 +35,17 @@ class Progress:
             return iter(lines)
         return self._drawn(lines)
 
+    def advance(self, size: int) -> None:
+        """``size`` more bytes are done."""
+        self._done += size
+        percent = min(100, 100 * self._done // self._total) if self._shown else self._percent
+        if percent != self._percent:
+            self._percent = percent
+            bar = ("#" * (percent * _WIDTH // 100)).ljust(_WIDTH)
+            self._terminal.write(f"\r\x1b[K{self._name} [{bar}] {percent:3d} %")
+            self._terminal.flush()
+
     def _drawn(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        done = 0
         for line in lines:
-            done += len(line)
-            percent = min(100, 100 * done // self._total)
-            if percent != self._percent:
-                self._percent = percent
-                bar = ("#" * (percent * _WIDTH // 100)).ljust(_WIDTH)
-                self._terminal.write(f"\r\x1b[K{self._name} [{bar}] {percent:3d} %")
-                self._terminal.flush()
+            self.advance(len(line))
             yield line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -14,15 +15,18 @@ from typing import BinaryIO, Final, TextIO
 
 from eve_proxy.cli.progress import Progress
 from eve_proxy.cli.sources import Sources
-from eve_proxy.cli.trust import Usage, add_key_options, chosen_keys
+from eve_proxy.cli.trust import Usage, add_key_options, chosen_keys, chosen_material
 from eve_proxy.signing.checkpoint import SUFFIX
 from eve_proxy.signing.journal_walk import KEY_HOLDER, Exit, Report, read_lines, walk
-from eve_proxy.signing.outside import Outside
-from eve_proxy.signing.verification import Key
+from eve_proxy.signing.outside import CheckpointSource, Outside
+from eve_proxy.signing.parallel_walk import processes, walk_file
+from eve_proxy.signing.verification import Key, keys_from
 
 # Which answer stands for several journals: the worst one.
 _WORST_FIRST: Final = (Exit.USAGE, Exit.TAMPERED, Exit.UNTRUSTED, Exit.UNPROVEN, Exit.WHOLE)
 _BESIDE: Final = (".lock", ".json", SUFFIX, ".new")
+# Bytes from which on other processes help: starting them takes as long as verifying this much.
+_LARGE: Final = 16 << 20
 _EXITS: Final = """exit status:
   0  every line verifies, the chain is whole, and the end is proven
   1  tampered: says the first line and which fault
@@ -46,13 +50,14 @@ def main(
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
-        keys = chosen_keys(options.key, options.jwks, environ)
+        material = chosen_material(options.key, options.jwks, environ)
+        keys = keys_from(material)
         sources = _held_against(options, keys, stderr)
         journals = list(_journals(options.journal, stdin))
         reports = [*sources.findings]
         for name, source in journals:
             outside = sources.of(source if isinstance(source, Path) else None, alone=len(journals) == 1)
-            reports.append((name, _examine(name, source, keys, options.require_external, outside, stderr)))
+            reports.append((name, _examine(name, source, material, options, outside, stderr)))
         reports += sources.unused()
         sources.close()
     except (Usage, OSError) as error:
@@ -96,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="that service's public keys, PEM or JWKS; repeatable (default: any trusted key)",
     )
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=int,
+        default=0,
+        help="processes for a large journal (default: one for each core that this process may use)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     parser.add_argument(
         "--require-external",
@@ -138,15 +150,32 @@ def _journals(journal: str, stdin: BinaryIO | None) -> Iterator[tuple[str, Binar
 def _examine(
     name: str,
     source: BinaryIO | Path,
-    keys: Sequence[Key],
-    require_external: bool,
+    material: Sequence[bytes],
+    options: argparse.Namespace,
     outside: Sequence[Outside],
     stderr: TextIO,
 ) -> Report:
+    keys, external = keys_from(material), options.require_external
     if not isinstance(source, Path):
-        return walk(read_lines(source), keys, require_external=require_external, outside=outside)
-    with source.open("rb") as stream, Progress(name, source.stat().st_size, stderr) as progress:
-        return walk(progress.over(read_lines(stream)), keys, require_external=require_external, outside=outside)
+        return walk(read_lines(source), keys, require_external=external, outside=outside)
+    size = source.stat().st_size
+    jobs = options.jobs or len(os.sched_getaffinity(0))
+    checkpoints = [each for each in outside if isinstance(each, CheckpointSource)]
+    with Progress(name, size, stderr) as progress:
+        if jobs > 1 and size >= _LARGE and len(checkpoints) == len(outside):
+            with processes(material, jobs) as pool:
+                return walk_file(
+                    source,
+                    keys,
+                    pool,
+                    ahead=2 * jobs,
+                    require_external=external,
+                    outside=checkpoints,
+                    advance=progress.advance,
+                )
+        with source.open("rb") as stream:
+            lines = progress.over(read_lines(stream))
+            return walk(lines, keys, require_external=external, outside=outside)
 
 
 def _sentence(name: str, report: Report) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import islice
 from typing import Any, BinaryIO, Final
 
 from eve_proxy.model.certificate import GENESIS, LogLink
@@ -89,25 +90,8 @@ def walk(
     :param require_external: an end that only the journal itself vouches for is not enough.
     :param outside: what else is known about it.
     """
-    walker = _Walk(keys, outside)
-    source = iter(lines)
-    for number, raw in enumerate(source, start=1):
-        try:
-            if raw[-1:] != b"\n" and len(raw) < LONGEST:
-                return walker.report(Exit.UNPROVEN, TRUNCATED, number, "the last line is incomplete")
-            line = raw[:-1]
-            walker.accept(line, read_line(line))
-        except _Missing as gap:
-            fault, detail = _name_gap(gap, source)
-            return walker.report(Exit.TAMPERED, fault, number, detail)
-        except Unacceptable as error:
-            if error.fault == UNTRUSTED_KEY:
-                return walker.report(Exit.UNTRUSTED, UNTRUSTED_KEY, number, walker.who_announced() or error.detail)
-            return walker.report(Exit.TAMPERED, error.fault, number, error.detail)
-    try:
-        return walker.end(require_external)
-    except Unacceptable as error:
-        return walker.report(Exit.TAMPERED, error.fault, None, error.detail)
+    walker = Walk(keys, outside)
+    return walker.take(iter(lines)) or walker.end(require_external)
 
 
 def read_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -115,7 +99,24 @@ def read_lines(stream: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: stream.readline(LONGEST), b"")
 
 
-class _Missing(Exception):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """What a run of lines adds to a walk that has taken every line before them.
+
+    :ivar behind: the place of its first line; the other fields are those of ``Walk`` behind its last one.
+    """
+
+    behind: LogLink | None
+    records: int
+    head: LogLink | None
+    kinds: dict[str, int]
+    verdicts: dict[str, int]
+    last_kind: str
+    signed_by: str | None
+    announced: str | None
+
+
+class Missing(Exception):
     """The line that should be here is not: a later one of the same journal is."""
 
     def __init__(self, log_id: str, expected: int, found: int) -> None:
@@ -125,7 +126,7 @@ class _Missing(Exception):
         self.found = found
 
 
-def _name_gap(gap: _Missing, rest: Iterator[bytes]) -> tuple[str, str]:
+def _name_gap(gap: Missing, rest: Iterator[bytes]) -> tuple[str, str]:
     for raw in rest:
         try:
             log = read_line(raw.removesuffix(b"\n"))["log"]
@@ -136,15 +137,19 @@ def _name_gap(gap: _Missing, rest: Iterator[bytes]) -> tuple[str, str]:
     return DROPPED, f"record {gap.expected} is missing: record {gap.found} stands in its place"
 
 
-class _Walk:
-    """The chain so far, and the counts."""
+class Walk:
+    """The chain so far, and the counts.
 
-    def __init__(self, keys: Sequence[Key], outside: Sequence[Outside]) -> None:
+    :ivar records: how many lines were taken.
+    """
+
+    def __init__(self, keys: Sequence[Key], outside: Sequence[Outside] = ()) -> None:
+        self.records = 0
         self._keys = keys
         self._outside = outside
         self._notes: tuple[str, ...] = ()
         self._head: LogLink | None = None
-        self._records = 0
+        self._begun: LogLink | None = None
         self._kinds: dict[str, int] = {}
         self._verdicts: dict[str, int] = {}
         self._last_kind = ""
@@ -152,11 +157,31 @@ class _Walk:
         self._announced: str | None = None  # the key id that the last record names, when it is a key_rotation
         self._follows: tuple[str, ...] = ()
 
+    def take(self, lines: Iterator[bytes], most: int | None = None) -> Report | None:
+        """Take lines until there are no more, or ``most`` of them; the report when one is faulty, else None.
+
+        :param lines: as ``read_lines`` yields them. Behind a gap it reads on, to name it.
+        """
+        for raw in islice(lines, most):
+            number = self.records + 1
+            try:
+                if raw[-1:] != b"\n" and len(raw) < LONGEST:
+                    return self.report(Exit.UNPROVEN, TRUNCATED, number, "the last line is incomplete")
+                self.accept(raw[:-1], read_line(raw[:-1]))
+            except Missing as gap:
+                fault, detail = _name_gap(gap, lines)
+                return self.report(Exit.TAMPERED, fault, number, detail)
+            except Unacceptable as error:
+                if error.fault == UNTRUSTED_KEY:
+                    return self.report(Exit.UNTRUSTED, UNTRUSTED_KEY, number, self.who_announced() or error.detail)
+                return self.report(Exit.TAMPERED, error.fault, number, error.detail)
+        return None
+
     def accept(self, line: bytes, fields: dict[str, Any]) -> None:
         """Take one more line.
 
         :raises Unacceptable: it does not verify or does not belong here.
-        :raises _Missing: it belongs further on.
+        :raises Missing: it belongs further on.
         """
         check_fields(fields, self._keys)
         log = fields["log"]
@@ -166,7 +191,7 @@ class _Walk:
         if log["id"] != expected.id:
             raise Unacceptable(INSERTED, "a record of another journal")
         if log["seq"] > expected.seq:
-            raise _Missing(expected.id, expected.seq, log["seq"])
+            raise Missing(expected.id, expected.seq, log["seq"])
         if log["seq"] < expected.seq:
             raise Unacceptable(DUPLICATED, f"record {log['seq']} again, where record {expected.seq} belongs")
         if log["prev"] != expected.prev:
@@ -176,6 +201,47 @@ class _Walk:
             source.take(line, fields)
         self._head = LogLink(id=expected.id, seq=expected.seq + 1, prev=fields["content_hash"])
         self._count(fields)
+
+    def begin_behind(self, fields: dict[str, Any]) -> None:
+        """Start in the middle of a journal, behind a line that somebody else examines.
+
+        :raises Unacceptable: a line that was never part of a journal.
+        """
+        if fields["log"] is None:
+            raise Unacceptable(INSERTED, "a certificate that was never part of a journal")
+        self._head = LogLink(id=fields["log"]["id"], seq=fields["log"]["seq"] + 1, prev=fields["content_hash"])
+        self._begun = self._head
+        self._note_key(fields)
+
+    def stretch(self) -> Stretch:
+        """What was taken since ``begin_behind``."""
+        return Stretch(
+            behind=self._begun,
+            records=self.records,
+            head=self._head,
+            kinds=self._kinds,
+            verdicts=self._verdicts,
+            last_kind=self._last_kind,
+            signed_by=self._signed_by,
+            announced=self._announced,
+        )
+
+    def follows_on(self, stretch: Stretch) -> bool:
+        """Whether the stretch begins where this walk stands."""
+        return stretch.behind is not None and stretch.behind == self._head
+
+    def extend(self, stretch: Stretch) -> None:
+        """Take the lines that another walk examined behind the last line of this one; sources outside are not told."""
+        if stretch.records == 0:
+            return
+        self.records += stretch.records
+        self._head = stretch.head
+        self._last_kind = stretch.last_kind
+        self._signed_by = stretch.signed_by
+        self._announced = stretch.announced
+        for mine, theirs in ((self._kinds, stretch.kinds), (self._verdicts, stretch.verdicts)):
+            for name, count in theirs.items():
+                _add(mine, name, count)
 
     def _check_key(self, fields: dict[str, Any]) -> None:
         """A log changes its key only where a record says so: that a trusted key signed is not enough.
@@ -193,8 +259,11 @@ class _Walk:
             right = key_id == (self._announced or self._signed_by or key_id)
         if not right:
             raise Unacceptable(KEY_CHANGED, f"signed with the key {key_id}, which no record before it announces")
-        self._signed_by = key_id
-        named = details.get("key_id") if fields["kind"] == "key_rotation" else None
+        self._note_key(fields)
+
+    def _note_key(self, fields: dict[str, Any]) -> None:
+        self._signed_by = fields["key_id"]
+        named = (fields["record"] or {}).get("key_id") if fields["kind"] == "key_rotation" else None
         self._announced = named if isinstance(named, str) else None
 
     def who_announced(self) -> str | None:
@@ -205,7 +274,7 @@ class _Walk:
 
     def _count(self, fields: dict[str, Any]) -> None:
         kind = fields["kind"]
-        self._records += 1
+        self.records += 1
         self._last_kind = kind
         _add(self._kinds, kind)
         if isinstance(fields["verdict"], str):
@@ -216,12 +285,15 @@ class _Walk:
                 self._follows = (damaged,)
 
     def end(self, require_external: bool) -> Report:
-        """The report on a journal without a faulty line.
+        """The report on a journal without a faulty line."""
+        try:
+            return self._conclude(require_external)
+        except Unacceptable as error:  # a source outside knows of more
+            return self.report(Exit.TAMPERED, error.fault, None, error.detail)
 
-        :raises Unacceptable: a source outside knows of more.
-        """
+    def _conclude(self, require_external: bool) -> Report:
         closed = self._last_kind == SESSION_CLOSE
-        vouched = [source.conclude(self._records, closed=closed) for source in self._outside]
+        vouched = [source.conclude(self.records, closed=closed) for source in self._outside]
         self._notes = tuple(each.note for each in vouched if each.note)
         if any(each.whole and each.external for each in vouched):
             return self.report(Exit.WHOLE, None, None, "", KEY_HOLDER)
@@ -242,7 +314,7 @@ class _Walk:
             fault=fault,
             line=line,
             detail=detail,
-            records=self._records,
+            records=self.records,
             head=self._head,
             proven_against=against,
             kinds=self._kinds,
@@ -253,11 +325,11 @@ class _Walk:
         )
 
 
-def _add(counts: dict[str, int], name: str) -> None:
+def _add(counts: dict[str, int], name: str, count: int = 1) -> None:
     """Count, in bounded memory whatever the names are."""
     if name not in counts and len(counts) >= _KINDS:
         name = "other"
-    counts[name] = counts.get(name, 0) + 1
+    counts[name] = counts.get(name, 0) + count
 
 
-__all__ = ["EDITED", "LONGEST", "Exit", "Report", "read_lines", "walk"]
+__all__ = ["EDITED", "LONGEST", "Exit", "Missing", "Report", "Stretch", "Walk", "read_lines", "walk"]

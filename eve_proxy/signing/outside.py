@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from eve_proxy.signing.checkpoint import Checkpoint
-from eve_proxy.signing.merkle import Frontier, leaf_hash
+from eve_proxy.signing.merkle import HASH_BYTES, Frontier, leaf_hash
 from eve_proxy.signing.spelling import Unacceptable
 
 REWRITTEN: Final = "rewritten"
@@ -67,6 +67,16 @@ class CheckpointSource:
             raise Unacceptable(
                 REWRITTEN, f"the first {checkpoint.size} records are not those that the checkpoint was made of"
             )
+
+    def ends_within(self, records: int) -> bool:
+        """Whether one of the next ``records`` lines is the last that the checkpoint covers."""
+        return self._frontier.size < self._checkpoint.size <= self._frontier.size + records
+
+    def take_leaves(self, leaves: bytes) -> None:
+        """The leaf hashes of the next lines, one after the other; the checkpoint does not end within them."""
+        if self._frontier.size < self._checkpoint.size:
+            for start in range(0, len(leaves), HASH_BYTES):
+                self._frontier.add(leaves[start : start + HASH_BYTES])
 
     def conclude(self, records: int, *, closed: bool) -> Vouched:
         """See ``Outside``."""

@@ -195,3 +195,19 @@ def test_progress_bar_on_a_terminal_only(journal: Path) -> None:
     assert main([str(journal)], io.StringIO(), terminal, ENVIRONMENT) == 0
     assert "100 %" in terminal.getvalue()
     assert terminal.getvalue().endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_large_journal_on_several_cores(journal: Path, monkeypatch: pytest.MonkeyPatch, beside: bool) -> None:
+    """How many processes examine a journal changes neither the answer nor the bar, with a checkpoint or without."""
+    alone = run(str(journal), "--json", "--jobs", "1")
+    if not beside:
+        journal.with_name(journal.name + ".checkpoint").unlink(missing_ok=True)
+    monkeypatch.setattr("eve_proxy.cli.verify._LARGE", 0)
+    terminal = Terminal()
+    stdout = io.StringIO()
+    assert main([str(journal), "--json", "--jobs", "2"], stdout, terminal, ENVIRONMENT) == 0
+    assert stdout.getvalue() == alone[1]
+    assert "100 %" in terminal.getvalue()
+    journal.write_bytes(journal.read_bytes().replace(b"allow", b"block", 1))
+    assert run(str(journal), "--jobs", "2")[:2] == run(str(journal), "--jobs", "1")[:2]
