@@ -148,7 +148,10 @@ def _examined(
     """The stretches in order, each with its result, ``ahead`` of them at a time in the pool."""
     waiting: deque[tuple[int, int, Future[Examined]]] = deque()
     for start, end in stretches:
-        waiting.append((start, end, pool.submit(examine, path, start, end, hashing)))
+        try:
+            waiting.append((start, end, pool.submit(examine, path, start, end, hashing)))
+        except BrokenProcessPool:
+            break  # the rest is walked here
         if len(waiting) >= ahead:
             yield _result(*waiting.popleft())
     while waiting:

@@ -27,7 +27,7 @@ SIZES = [1, 1500, 4000, 1 << 20]
 
 
 class Inline(Executor):
-    """A pool that runs everything at once in this process, or dies at the ``dies_at``-th call."""
+    """A pool that runs everything at once in this process, or dies at the ``dies_at``-th call and takes no more."""
 
     def __init__(self, dies_at: int = -1) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -35,6 +35,8 @@ class Inline(Executor):
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
         future: Future[Any] = Future()
+        if 0 <= self.dies_at < len(self.calls):
+            raise BrokenProcessPool
         if len(self.calls) == self.dies_at:
             future.set_exception(BrokenProcessPool())
         else:
@@ -110,12 +112,13 @@ def test_bar_reaches_the_end_when_something_is_wrong(tmp_path: Path) -> None:
     assert sum(steps) == path.stat().st_size
 
 
+@pytest.mark.parametrize("ahead", [1, 2, 9])
 @pytest.mark.parametrize("dies_at", [0, 1, 2])
-def test_a_process_that_is_killed_proves_nothing(tmp_path: Path, dies_at: int) -> None:
+def test_a_process_that_is_killed_proves_nothing(tmp_path: Path, dies_at: int, ahead: int) -> None:
     """Want of memory in a helper is not taken for tampering: this process examines the rest itself."""
     path = tmp_path / "good.jsonl"
     path.write_bytes(b"".join(GOOD))
-    assert walk_file(path, KEYS, Inline(dies_at), ahead=2, size=2000).exit is Exit.WHOLE
+    assert walk_file(path, KEYS, Inline(dies_at), ahead=ahead, size=1000).exit is Exit.WHOLE
 
 
 @pytest.mark.parametrize("size", [1, 1500, 4000, 1 << 20])
