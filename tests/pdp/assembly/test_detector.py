@@ -10,13 +10,13 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
+from eve_proxy.pdp.assembly.vocabulary import prepare
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eve_proxy.model.exchange import Route
 from eve_proxy.model.headers import Headers
 from eve_proxy.pdp.assembly.detector import SymbolicAssembly
-from eve_proxy.pdp.assembly.vocabulary import prepare
 from eve_proxy.pdp.policy_file import load_policy
 from eve_proxy.pdp.question import Question
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eve_proxy.pdp.assembly.vocabulary import prepare
+
 from eve_proxy.pdp.obfuscation.terms import disguised
 
 

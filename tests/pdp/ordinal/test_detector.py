@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 
 import pytest
+from eve_proxy.pdp.assembly.vocabulary import prepare
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eve_proxy.model.exchange import Route
 from eve_proxy.model.headers import Headers
-from eve_proxy.pdp.assembly.vocabulary import prepare
 from eve_proxy.pdp.ordinal.detector import OrdinalQuine
 from eve_proxy.pdp.question import Question
 
