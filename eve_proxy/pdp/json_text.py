@@ -12,7 +12,8 @@ _MOST_NESTED: Final = 64
 # Members that carry what people write: their name is no part of it.
 PROSE: Final = frozenset((
     "content", "text", "prompt", "input", "message", "query", "q", "question", "body", "instruction", "instructions",
-    "system", "arguments", "value", "description", "comment", "note", "chunk", "piece", "part", "fragment", "parts", "messages",
+    "system", "arguments", "value", "description", "comment", "note", "chunk", "piece", "part", "fragment",
+    "parts", "messages",
 ))  # fmt: skip
 # Members with words of the protocol, which would stand between the pieces of a message.
 _PROTOCOL: Final = frozenset(("role", "model", "type", "object", "finish_reason", "tool_call_id"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import html
 import json
+import re
 from typing import Final
 
 import re2
@@ -19,6 +20,7 @@ from eve_proxy.pdp.multipart import parts_as_text
 
 # A JSON tree costs up to 250 bytes a node, and a hostile body can be all nodes. Beyond this the text is only unescaped.
 _LARGEST_TREE: Final = 1 << 20
+FORM: Final = b"application/x-www-form-urlencoded"
 _SHORT: Final = 64
 _MOST_FIELDS: Final = 1000
 _PROSE: Final = frozenset([name.encode() for name in PROSE])
@@ -26,6 +28,8 @@ _REFERENCES_AT_ONCE: Final = 64 << 10
 _SWAP_PERCENT: Final = bytes.maketrans(b"%=+", b"=% ")
 _BACK: Final = bytes.maketrans(b"%", b"=")
 _REFERENCE = re2.compile(rb"&#(?:[0-9]{2,7}|[xX][0-9a-fA-F]{2,6})")
+# Not those before \x41 and \101, which C and shells decode and JSON does not know.
+_BACKSLASH = re.compile(rb"\\(?![xX0-9])")
 # Letters and digits written as \u00XX: no JSON writer does that by itself.
 _ESCAPED = re2.compile(rb"\\u00(?:[46][0-9a-fA-F]|[57][0-9aA]|3[0-9])")
 
@@ -122,4 +126,4 @@ def _unescaped(text: bytes) -> bytes:
         # Not exact for what is not JSON; good enough to be compared, and linear.
         text = text.decode("raw_unicode_escape", "replace").encode("utf-8", "replace")
     text = text.replace(b"\\n", b"\n").replace(b"\\r", b"\n").replace(b"\\t", b" ")
-    return text.replace(b"\\", b"")
+    return _BACKSLASH.sub(b"", text)

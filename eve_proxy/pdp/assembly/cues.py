@@ -93,6 +93,7 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
         rb"\bin (?:bits|pieces)\b",
         rb"(?:^|[^.\w])(?:concat(?:enate)?|strcat|join|merge|append) ?\(\w+ ?, ?\w",
         rb"\b(?:is|be|as|to|means) [\"'`]\w{1,16}[\"'`][^\n]{1,60}\b(?:is|be|as|to|means) [\"'`]\w",
+        rb"\b(?:[a-z]\W){4}[a-z]\b",
         rb"\bwhat (?:word|do you get)\b|\bno spaces?\b",
         rb"\b(?:order|arrange|sort|rearrange|rebuild|reconstruct|reassemble|implode)\w*\W",
         rb"\b(?:fill|filled|template|placeholder|variables?|fragments?|pieces|chunks|concat\w*)\b|\b(?:let|set"
@@ -122,7 +123,6 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
         rb"\b(?:replac|substitut|swap|chang|turn|exchang)\w*\W+(?:[\w']+\W+){0,3}?\S{1,8} (?:with|by|for|into|to)\b",
         rb"\.(?:replace\w*|split|strip) ?\(|\b(?:re\.sub|translate) ?\(|str_replace|\bgsub\b",
         rb"\btr -d|\bsed\b|replace ?\(|\b(?:means?|are|is) (?:nothing|noise|filler|padding|ignored)\b|\bnoise\b",
-        rb"(?:[a-z]\W){4}[a-z]\b",
         _tongues(
             "entfern streich lösche ohne ersetz enlèv supprim sans remplac quita elimina borra sin reemplaza togli "
             "rimuov"

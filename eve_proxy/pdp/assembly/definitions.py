@@ -12,7 +12,7 @@ from eve_proxy.pdp.lexicon import SEAM
 MOST_DEFINITIONS: Final = 64
 _LONGEST_ROW: Final = 48
 _MOST_ROWS: Final = 256
-_NAME: Final = rb"[a-z_$\x80-\xff][\w$\x80-\xff]{0,23}"
+_NAME: Final = rb"[a-z_\x80-\xff][\w\x80-\xff]{0,23}"
 _SIGN: Final = rb"[\"'`\])}@%#>*]{0,3}\s{0,3}(?::=|=>|->|=|:|<-)\s{0,3}"
 _VERB: Final = (
     rb"[\"'`\])}@%#>*]{0,3}[ \t]{1,3}(?:is|be|to|as|for|equals|holds|contains|means|stores|says|stands? for|denotes?"
@@ -30,7 +30,7 @@ _DEFINITION: Final = re.compile(
     # A sign takes the rest of its clause, and so may a verb, or only its next word.
     rb"|" + _SIGN + rb"([^\s\"'`,;][^\n\"',;]{0,80})|" + _VERB + rb"([^\s\"'`,;.]{1,32})([^\n\"',;.]{0,60}))",
 )  # fmt: skip
-_WORDS: Final = re.compile(rb"([\w$\x80-\xff]+)")
+_WORDS: Final = re.compile(rb"([\w\x80-\xff]+)")
 # Bytes between two names of an expression, and words that may stand there.
 _NEAR: Final = 8
 _AND: Final = frozenset("and then plus followed by und dann et puis y luego e poi и потом затем with".encode().split())

@@ -18,7 +18,7 @@ from eve_proxy.pdp.assembly.windows import is_binary, plain, windows
 from eve_proxy.pdp.assembly.words import ORDINARY, unusual
 from eve_proxy.pdp.lexicon import APART, MOST_HITS, SEAM, Found, Lexicon, compared
 from eve_proxy.pdp.question import Question
-from eve_proxy.pdp.reading import full_text, glance, percent_decoded
+from eve_proxy.pdp.reading import FORM, full_text, glance
 
 # Bytes of a text in which two everyday words next to each other say something.
 SHORT_TEXT: Final = 8 << 10
@@ -34,6 +34,7 @@ class Evidence(Enum):
 
     SEAMED = "pieces that were set apart are in a row: a cut is no accident"
     LOOSE = "honest text has such gaps as well: only uncommon pieces count"
+    STRIPPED = "as LOOSE, and the text says to strip something: three pieces count as well"
     FRAGMENTS = "as LOOSE, and words next to each other mean nothing"
     TURNED = "another text: what stands there was hidden"
     PICKED = "another text, of single letters"
@@ -51,7 +52,7 @@ class SymbolicAssembly:
     def found_in(self, question: Question) -> bool:
         """True when the body or the query of ``question`` carries an assembly attack. Pure and linear."""
         _, mark, query = question.path.partition(b"?")
-        if mark and self._in_text(percent_decoded(query), b""):
+        if mark and self._in_text(query, FORM):
             return True
         return bool(question.body) and self._in_text(question.body, question.content_type)
 
@@ -143,6 +144,8 @@ def _deliberate(found: Found, evidence: Evidence, *, asks: bool, short: bool) ->
     # One letter that was cut off is a variable in front of a word.
     if len(pieces) == 2 and min(map(len, pieces)) == 1:
         return False
+    if evidence is Evidence.STRIPPED and len(pieces) > 2:
+        return True
     return unusual(pieces) or (short and found.whole and asks and not ORDINARY.issuperset(pieces))
 
 
@@ -167,7 +170,8 @@ def readings(raw: bytes, text: bytes, cues: Cue) -> Iterator[tuple[Evidence, byt
             yield from ((Evidence.SEAMED, one) for row in literals_of(cut) for one in in_a_row(row))
     yield from ((Evidence.LOOSE, one) for one in listed(text))
     if cues & (Cue.STRIP | Cue.CLOSE_UP | Cue.PROSE):
-        yield from ((Evidence.LOOSE, one) for one in unseparated(text))
+        gaps = Evidence.STRIPPED if cues & (Cue.STRIP | Cue.CLOSE_UP) else Evidence.LOOSE
+        yield from ((gaps, one) for one in unseparated(text))
     if cues & Cue.STRIP or short:
         yield from ((Evidence.TURNED, one) for one in rewritten(text, rules_of(text)))
     if short:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import re2
 
 from eve_proxy.pdp.lexicon import Lexicon, folded
-from eve_proxy.pdp.obfuscation.folding import has_a_sign, undisguised, unseen_messages
+from eve_proxy.pdp.obfuscation.folding import has_a_sign, openly, undisguised, unseen_messages
 from eve_proxy.pdp.obfuscation.lookalikes import SOFT_HYPHEN, is_weak
 from eve_proxy.pdp.question import Question
 from eve_proxy.pdp.reading import full_text, percent_decoded, with_escapes_read
@@ -96,7 +96,7 @@ class UnicodeObfuscation:
     def _says(self, reading: bytes, shown: bytes) -> bool:
         """Whether ``reading`` says something harmful that ``shown`` does not say openly."""
         found = {one.key for one in self.lexicon.harm_in(folded(reading))} if reading else set()
-        return bool(found) and not self.lexicon.plainly(folded(shown)).issuperset(found)
+        return bool(found) and not self.lexicon.plainly(folded(openly(shown))).issuperset(found)
 
     def _reversed(self, text: bytes) -> bool:
         pieces = [_ENDS.sub(b"", piece[:_OVERLAP]) for piece in text.split(_OVERRIDE)[1:2001]]

@@ -8,7 +8,7 @@ from typing import Final
 
 import re2
 
-from eve_proxy.pdp.obfuscation.lookalikes import UNSEEN, lookalikes
+from eve_proxy.pdp.obfuscation.lookalikes import UNSEEN, WEAK_UNSEEN, is_weak, lookalikes
 
 _MOST_LINES: Final = 256
 _LONGEST_LINE: Final = 512
@@ -27,18 +27,24 @@ _SIGN: Final = re2.compile(
 
 @cache
 def _table() -> dict[int, str]:
-    made = dict.fromkeys(_unseen(), "")
+    made = dict.fromkeys(_unseen(UNSEEN), "")
     for letter, others in lookalikes().items():
         for other in others:
             made.setdefault(ord(other), letter)
     return made
 
 
-def _unseen() -> list[int]:
+@cache
+def _weak_table() -> dict[int, str]:
+    unseen = set(_unseen(WEAK_UNSEEN))
+    return {code: letter for code, letter in _table().items() if code in unseen or (letter and is_weak(chr(code)))}
+
+
+def _unseen(ranges: str) -> list[int]:
     codes: list[int] = []
-    for first, last in re.findall("(.)-(.)", UNSEEN):
+    for first, last in re.findall("(.)-(.)", ranges):
         codes += range(ord(first), ord(last) + 1)
-    return codes + [ord(one) for one in re.sub("(.)-(.)", "", UNSEEN)]
+    return codes + [ord(one) for one in re.sub("(.)-(.)", "", ranges)]
 
 
 def has_a_sign(text: bytes) -> bool:
@@ -52,6 +58,11 @@ def undisguised(text: bytes, *, short: int) -> bytes:
         lines = [line[:_LONGEST_LINE] for line in text.splitlines() if not line.isascii() and has_a_sign(line)]
         text = b"\n".join(lines[:_MOST_LINES])
     return text.decode("utf-8", "replace").translate(_table()).encode("utf-8", "replace")
+
+
+def openly(text: bytes) -> bytes:
+    """``text`` without what honest spelling has: accents and soft hyphens. Whoever writes so hides nothing."""
+    return text.decode("utf-8", "replace").translate(_weak_table()).encode("utf-8", "replace")
 
 
 def unseen_messages(text: bytes) -> bytes:

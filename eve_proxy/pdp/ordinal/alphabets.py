@@ -74,9 +74,8 @@ _SPLIT: Final = re.compile(rb"(\d+)")
 
 def morse(text: bytes) -> bytes:
     """What the Morse signs in ``text`` spell; empty when there are none. A slash, two blanks or a line end a word."""
-    if not text.isascii():
-        for sign, instead in _MORSE_SIGNS:
-            text = text.replace(sign, instead)
+    for sign, instead in _MORSE_SIGNS:
+        text = text.replace(sign, instead)
     runs = []
     for run in _MORSE_RUN.findall(text):
         words = run.replace(b"/", b" / ").replace(b"|", b" / ").replace(b"   ", b" / ").replace(b"\n", b" / ").split()

@@ -25,7 +25,7 @@ _SHORTEST: Final = 7
 _LEAST_SHIFTED: Final = 4
 # What decoding left must look like text to be decoded again.
 _MORE: Final = re2.compile(
-    rb"[A-Za-z0-9+/_-]{8}|(?:[0-9]{1,3}[^0-9]{1,8}){4}|%[0-9a-fA-F]{2}|\\\\[xu]|&#", bytes_options()
+    rb"[A-Za-z0-9+/_-]{8}|(?:[0-9]{1,3}[^0-9]{1,8}){4}|%[0-9a-fA-F]{2}|\\[xu]|&#", bytes_options()
 )
 
 
@@ -76,7 +76,7 @@ class OrdinalQuine:
             rows = [one.row for one in decoded(part, within=not number, apart=False)]
             if any(shown.hides(row, short=False) for row in rows):
                 return True
-            part = b"\n".join([row for row in rows if _legible(row, apart=False) and _MORE.search(row)])
+            part = b"\n".join([row for row in rows if len(row) > _SHORTEST and _MORE.search(row)])
             if not part:
                 break
         return False
@@ -99,6 +99,9 @@ class OrdinalQuine:
         if any(shown.hides(one, short=short) for one in _alphabets(text)):
             return True
         layer = [text, text[::-1]] if asked.backwards else [text]
+        if short and b"\n" in text:
+            # What was wrapped into lines anywhere is one run again.
+            layer.append(text.replace(b"\r", b"").replace(b"\n", b""))
         for number in range(LAYERS):
             found = [one for part in layer for one in _decoded(part, within=within and not number)]
             if any(shown.hides(one, short=short or apart) for apart, one in found):

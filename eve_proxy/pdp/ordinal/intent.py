@@ -26,7 +26,7 @@ _WORDS: Final = (
     rb"|\bunquote\b|decodeuri|rot_?13|\bprintf\b|\becho -e\b|\$'",
     rb"\bto_?str(?:ing)?\b|\bbytes?\(|\bxxd\b|\bmap ?\( ?chr\b|pack ?\( ?[\"']|\bchar\(|codecs\."
     rb"|\bbuffer\.from\b|textdecoder",
-    rb"\binterpret\w*|\bliteral\b|\bchr\b|\bcodes?\b|(?:\\\\[xX][0-9a-fA-F]{2}){4}|\bto (?:plain ?|readable )?(?:text"
+    rb"\binterpret\w*|\bliteral\b|\bchr\b|\bcodes?\b|(?:\\[xX][0-9a-fA-F]{2}){4}|\bto (?:plain ?|readable )?(?:text"
     rb"|english|letters|words)\b"
     rb"|\b(?:stands?|standing) for (?:letters?|characters?)\b",
     rb"\bhidden (?:word|message|text|instruction)|\bsecret (?:word|message|text|instruction)"
