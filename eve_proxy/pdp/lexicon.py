@@ -29,6 +29,9 @@ ASKED_WITHIN: Final = 96
 APART: Final = b" " * ASKED_WITHIN
 
 _WORD = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyz") | frozenset(range(0x80, 0x100))
+_WORDS: Final = frozenset([bytes((code,)) for code in _WORD])
+# Bytes on either side of a hit in which another piece begins that it is joined to.
+_NEXT: Final = 8
 # Everything that separates becomes a blank; letters become small, and the seam stays.
 _FOLD: Final = bytes([
     0 if code == 0 else code | 0x20 if 0x41 <= code <= 0x5A else code if code in _WORD else 0x20 for code in range(256)
@@ -229,10 +232,9 @@ def _each(pattern: Any, text: bytes) -> Iterator[Found]:
 def _found(hit: Any) -> Found:
     pieces = tuple(hit.group().replace(SEAM, b" ").split())
     text, start, end = hit.string, hit.start(), hit.end()
-    before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    joined = (len(before) == 2 and before[0] in _WORD and before[1] == 0) or (
-        len(after) == 2 and after[0] == 0 and after[1] in _WORD
-    )
+    before, after = text[max(0, start - _NEXT) : start], text[end : end + _NEXT]
+    far, next_ = before.rstrip(SEAM), after.lstrip(SEAM)
+    joined = (far != before and far[-1:] in _WORDS) or (next_ != after and next_[:1] in _WORDS)
     whole = before[-1:] in (b"", SEAM) and after[:1] in (b"", SEAM)
     return Found(b"".join(pieces), pieces, not joined, whole)
 
@@ -260,7 +262,7 @@ def _run(words: tuple[str, ...]) -> bytes:
 
 
 def _seamed(word: str) -> bytes:
-    return b"\\x00?".join([re2.escape(letter.encode()) for letter in word])
+    return b"\\x00*".join([re2.escape(letter.encode()) for letter in word])
 
 
 def _suffix(word: str) -> bytes:
@@ -297,6 +299,6 @@ def _cut(words: tuple[str, ...], suffix: bytes) -> bytes:
         if natural:
             due = letter + _GAP + b"(?:" + due + b")" if due else b""
         else:
-            due = letter + b"(?:" + (due + b"|" if due else b"") + b"\\x00" + free + b")"
-        free = letter + (_GAP if natural else b"\\x00?") + free
+            due = letter + b"(?:" + (due + b"|" if due else b"") + b"\\x00+" + free + b")"
+        free = letter + (_GAP if natural else b"\\x00*") + free
     return _bounded(words, due + suffix)

@@ -90,7 +90,7 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
         rb"\b[a-z0-9]{1,2}(?: then | plus | and then )[a-z0-9]{1,2}\b|\bfollowed by\b|\bput together\b",
         rb"\b(?:pieces?|parts?|fragments?|chunks?|halves|syllables?|segments?) (?:of|form|make|spell|give|add up)\b",
         rb"\b(?:first|second|third|last|other|next) (?:bit|piece|part|half|fragment|chunk|syllable)\b",
-        rb"\bin (?:bits|pieces)\b",
+        rb"\bin (?:bits|pieces)\b|\bjoining\b|\bglued\b|\bmapping\b",
         rb"(?:^|[^.\w])(?:concat(?:enate)?|strcat|join|merge|append) ?\(\w+ ?, ?\w",
         rb"\b(?:is|be|as|to|means) [\"'`]\w{1,16}[\"'`][^\n]{1,60}\b(?:is|be|as|to|means) [\"'`]\w",
         rb"\b(?:[a-z]\W){4}[a-z]\b",
@@ -107,7 +107,7 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
         ),
     ),
     Cue.CODE: (
-        rb"\w\[-?\d{0,3}:-?\d{0,3}|\.(?:slice|substr(?:ing)?|charat|at)\(|\bfor \w in \w|\{\{\w",
+        rb"[\w\"'`]\[-?\d{0,3}:-?\d{0,3}|<\w{1,16}><\w{1,16}>|\.(?:slice|substr(?:ing)?|charat|at)\(|\bfor \w in \w|\{\{\w",
         rb"\b(?:join|concat\w*|strcat|paste0?|implode|reduce|cat) ?\(|\b(?:format|append|push)\(",
         rb"\bstrcat|printf|%s%s|[\"'`]\w{1,16}[\"'`]\s+[\"'`]\w",
         # "a" + ..., ... + "b", a + b, total += part
@@ -137,7 +137,7 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
     ),
     Cue.REVERSE: (
         rb"\brevers\w*|\bbackwards?\b|\[::-1\]|\bmirror\w*|\bright[ -]to[ -]left\b|\bflip\w*",
-        rb"\bstrrev\b|\| ?rev\b|\besrever\b",
+        rb"\bstrrev\b|\| ?rev\b|\besrever\b|\bsdrawkcab\b|\bdesrever\b",
         rb"\b(?:last|end|back) to (?:first|start|beginning|front)\b|\bopposite (?:order|direction)\b|\binvert\w*",
         rb"\bfrom the end\b|\bturn\w* around\b|\bdescending\b|\binverse\b|\bright order\b|\breversed?\b",
         _tongues(

@@ -12,6 +12,8 @@ from eve_proxy.pdp.lexicon import SEAM
 MOST_DEFINITIONS: Final = 64
 _LONGEST_ROW: Final = 48
 _MOST_ROWS: Final = 256
+# Names of one text that values are put for: more would make much of a little.
+_MOST_PLACED: Final = 1024
 _NAME: Final = rb"[a-z_\x80-\xff][\w\x80-\xff]{0,23}"
 _SIGN: Final = rb"[\"'`\])}@%#>*]{0,3}\s{0,3}(?::=|=>|->|=|:|<-)\s{0,3}"
 _VERB: Final = (
@@ -68,10 +70,14 @@ def resolved(text: bytes, definitions: Definitions) -> Iterator[bytes]:
     values |= _rows({word for word in parts[1::2] if len(word) <= _LONGEST_ROW}, values)
     expressions: list[list[bytes]] = []
     last = -_NEAR
+    placed = 0
     for at in range(1, len(parts), 2):
         value = values.get(parts[at])
         if value is None:
             continue
+        placed += 1
+        if placed > _MOST_PLACED:
+            break
         if not _belong(parts, last, at):
             expressions.append([])
         expressions[-1].append(value)

@@ -95,12 +95,12 @@ class SymbolicAssembly:
         for evidence, reading in skimmed(text, cues):
             search = lexicon.terms_in if evidence is Evidence.TURNED else lexicon.cut_in
             for number, found in enumerate(search(compared(reading)), 1):
+                deliberate = evidence is Evidence.TURNED or _deliberate(found, evidence, asks=False, short=False)
+                if not deliberate and number < MOST_HITS:
+                    continue
                 if plainly is None:
                     plainly = lexicon.plainly(compared(text))
-                if found.key in plainly:
-                    continue
-                deliberate = evidence is Evidence.TURNED or _deliberate(found, evidence, asks=False, short=False)
-                if deliberate or number == MOST_HITS:
+                if found.key not in plainly:
                     return True
         return False
 

@@ -95,7 +95,7 @@ def _numbered(text: bytes, marks: list[Any]) -> Iterator[bytes]:
         hit = _PIECE.match(text[mark.end() : min(end, mark.end() + 300)])
         piece = next((part for part in hit.groups() if part is not None), b"") if hit else b""
         rank = mark.group(1)
-        pieces.append((_RANKS[rank] if rank in _RANKS else int(rank), piece.strip(b" \t,|\"'`([#")))
+        pieces.append((_RANKS[rank] if rank in _RANKS else int(rank), piece.strip(b" \t,|/\"'`([#")))
     yield SEAM.join([piece for _, piece in pieces])
     yield SEAM.join([piece for _, piece in sorted(pieces, key=_by_rank)])
 

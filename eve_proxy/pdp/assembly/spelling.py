@@ -32,8 +32,8 @@ _SEGMENT: Final = re.compile(rb"[\n.:!?;\"()]")
 
 def unseparated(text: bytes, *, closely: bool = True) -> Iterator[bytes]:
     """``text`` with seams where marks, digits or blanks between letters were."""
-    yield _single(text.translate(_MARKS_TO_SEAMS))
-    yield _single(text.translate(_DIGITS_TO_SEAMS))
+    yield text.translate(_MARKS_TO_SEAMS)
+    yield text.translate(_DIGITS_TO_SEAMS)
     if not closely:
         return
     yield _WIDE_MARK.sub(SEAM, text)
@@ -42,13 +42,6 @@ def unseparated(text: bytes, *, closely: bool = True) -> Iterator[bytes]:
     spaced = _SPACED.sub(_closed, text)
     if spaced != text:
         yield bytes(spaced)
-
-
-def _single(text: bytes) -> bytes:
-    """``text`` with one seam where several follow each other. Each round halves them."""
-    while SEAM + SEAM in text:
-        text = text.replace(SEAM + SEAM, SEAM)
-    return text
 
 
 def _closed(hit: Any) -> bytes:

@@ -19,6 +19,7 @@ from eve_proxy.pdp.lexicon import APART, bytes_options
 from eve_proxy.pdp.reading import percent_decoded
 
 _LONGEST_APART: Final = 4096
+_LEAST_SMALL32: Final = 16
 _MOST_APART: Final = 1024
 # Runs are split off, which is quicker than a search where there are many.
 _TO_RUNS: Final = bytes(
@@ -36,18 +37,17 @@ _MOST_85: Final = 32
 _BITS: Final = re.compile(rb"(?<![0-9])[01]{7,8}(?:[^0-9]{0,4}[01]{7,8})+|(?:[01]{8}){2,}")
 _PERCENT: Final = re2.compile(rb"(?:%[0-9a-fA-F]{2}[^%]{0,3}){3}", bytes_options())
 _PRINTABLE: Final = re2.compile(rb"(?:=[0-9A-F]{2}[^=]{0,3}){3}", bytes_options())
-# Numbers of a list, with what may stand before the digits: 104, 0x68, \x68, x68, u0068, &#104
-_NUMBER: Final = re.compile(
-    rb"(?<![0-9A-Za-z])(?:0?[xXuU]|\\[xu]|U\+)?(?:00)?([0-9a-fA-F]{2}|[0-9]{1,3})(?![0-9A-Za-z])"
-)
 _TEXT: Final = (9, 10, 13, *range(32, 127))
-_DECIMAL: Final = {b"%d" % code: bytes([code]) for code in _TEXT} | {
-    b"0%d" % code: bytes([code]) for code in range(32, 100)
+_DECIMAL: Final = {spelled: bytes([code]) for code in _TEXT for spelled in (b"%d" % code, b"%03d" % code)}
+_OCTAL: Final = {spelled: bytes([code]) for code in range(32, 127) for spelled in (b"%o" % code, b"0%o" % code)}
+# 68, 0x68, x68, u0068, 00E9
+_HEX: Final = {
+    prefix + digits: bytes([code])
+    for code in range(32, 127)
+    for digits in (b"%02x" % code, b"%02X" % code)
+    for prefix in (b"", b"0x", b"0X", b"x", b"X", b"00", b"u00", b"U00", b"u")
 }
-_OCTAL: Final = {b"%o" % code: bytes([code]) for code in range(32, 127)} | {
-    b"0%o" % code: bytes([code]) for code in range(32, 127)
-}
-_HEX: Final = {digits: bytes([code]) for code in range(32, 127) for digits in (b"%02x" % code, b"%02X" % code)}
+_TO_WORDS: Final = bytes([code if chr(code).isalnum() and code < 0x80 else 0x20 for code in range(256)])
 _LEAST_NUMBERS: Final = 4
 
 
@@ -82,7 +82,9 @@ def decoded(text: bytes, *, within: bool, apart: bool = True) -> Iterator[Decode
     hexes = _hexes(runs)
     if hexes:
         yield _each(hexes, binascii.unhexlify, apart=apart)
-    words = [run for run in runs if not run.translate(None, _EITHER32) and (run.islower() or run.isupper())]
+    # Small letters are words of prose and of code, unless there are many.
+    likely = [run for run in runs if run.isupper() or (len(run) >= _LEAST_SMALL32 and run.islower())]
+    words = [run for run in likely if not run.translate(None, _EITHER32)]
     if words:
         made = [_base32(word) for word in words]
         yield Decoded(row=b"".join(made), apart=APART.join(made))
@@ -112,14 +114,15 @@ def base85(text: bytes) -> Iterator[Decoded]:
 
 def listed(text: bytes) -> Iterator[Decoded]:
     """What the lists of numbers in ``text`` spell: code points in decimal, hex, octal and binary."""
-    bits = _BITS.findall(text)
+    bits = _BITS.findall(text.replace(b"0b", b" ")) if b"0" in text and b"1" in text else []
     if bits:
         yield Decoded(row=b"\n".join(map(_from_bits, bits)))
-    numbers = _NUMBER.findall(text)
-    if len(numbers) >= _LEAST_NUMBERS:
-        for table in (_DECIMAL, _HEX, _OCTAL):
-            find: Callable[[bytes], bytes | None] = table.get
-            yield Decoded(row=b"".join(filter(None, map(find, numbers))))
+    words = text.translate(_TO_WORDS).split()
+    for table in (_DECIMAL, _HEX, _OCTAL):
+        find: Callable[[bytes], bytes | None] = table.get
+        row = b"".join(filter(None, map(find, words)))
+        if len(row) >= _LEAST_NUMBERS:
+            yield Decoded(row=row)
 
 
 def _padded(run: bytes) -> bytes:

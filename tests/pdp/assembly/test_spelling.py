@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from eve_proxy.pdp.assembly.spelling import backwards, initials, pieces_backwards, strided, unseparated
@@ -10,7 +12,7 @@ from eve_proxy.pdp.assembly.spelling import backwards, initials, pieces_backward
 @pytest.mark.parametrize("text", [b"c-y-a", b"c.y..a", b"c3y7a", b"c y a", b"c / y / a", b"c, y, a", b"c->y->a"])
 def test_what_lies_between_letters_becomes_a_seam(text: bytes) -> None:
     """Marks, digits and blanks alike."""
-    assert any(b"c\0y\0a" in one for one in unseparated(text))
+    assert any(re.search(rb"c\0+y\0+a", one) for one in unseparated(text))
 
 
 def test_the_gap_of_words_stays_when_letters_are_spelled() -> None:
