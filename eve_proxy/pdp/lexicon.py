@@ -43,6 +43,7 @@ _PLURAL: Final = b"(?:e?s)?"
 _INFLECTED: Final = b"(?:e?s|e?d|p?ing|e?rs?)?"
 # A cut through a word of fewer letters is chance.
 _SHORTEST_CUT: Final = 4
+_SHORTEST_SEAMED: Final = 2
 _LONG: Final = 256 << 10
 # Scripts that are written without blanks.
 _UNSPACED: Final = 0x2E80
@@ -195,7 +196,7 @@ def compile_lexicon(terms: tuple[str, ...], requests: tuple[Request, ...] = ()) 
     split = tuple([words_of(term) for term in terms])
     cuts = [_cut(words, _INFLECTED) for words in split]
     telling = [one for request in requests for one in request.objects if request.telling and _is_long(words_of(one))]
-    cuts += [_cut(words_of(one), _suffix(one)) for one in telling]
+    cuts += [_cut(words_of(one), _INFLECTED) for one in telling]
     runs = [_run(request.asks) + b"(?:a\\x00?n?|some|the)?\\x00?" + _run(request.objects) for request in requests]
     objects = [b"|".join(map(_object, request.objects)) for request in requests]
     asks = [b"|".join(map(_ask, request.asks)) for request in requests]
@@ -253,7 +254,9 @@ def _ask(word: str) -> bytes:
 
 def _object(word: str) -> bytes:
     words = words_of(word)
-    return _bounded(words, _GAP.join([_seamed(one) for one in words]) + _suffix(word))
+    # Two letters with a seam between are everywhere.
+    spelled = [_seamed(one) if len(one) > _SHORTEST_SEAMED else re2.escape(one.encode()) for one in words]
+    return _bounded(words, _GAP.join(spelled) + _suffix(word))
 
 
 def _run(words: tuple[str, ...]) -> bytes:

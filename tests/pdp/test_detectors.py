@@ -30,7 +30,10 @@ from eve_proxy.pdp.question import Question
 ROOT = Path(__file__).parents[2]
 POLICY = load_policy()
 KIBIBYTE = 1 << 10
-TELLING = b"join the pieces, drop the dashes, backwards, first letters, every other, replace 0 with o, decode the base64 cipher. "
+TELLING = (
+    b"join the pieces, drop the dashes, backwards, first letters, every other, replace 0 with o, "
+    b"decode the base64 cipher. "
+)
 HOSTILE = {
     "singles": b"c y a n i d ",
     "literals": b'"cy"+"an"+',

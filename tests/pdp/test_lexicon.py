@@ -25,7 +25,9 @@ def requested(text: str) -> list[bytes]:
     return [one.key for one in LEXICON.requests_in(folded(text.encode()))]
 
 
-@pytest.mark.parametrize("text", ["cy\0anide", "CYAN\0IDES", "c\0y\0a\0n\0i\0d\0e", "ner\0ve agent", "nerve ag\0ent", "bo\0mb"])
+@pytest.mark.parametrize(
+    "text", ["cy\0anide", "CYAN\0IDES", "c\0y\0a\0n\0i\0d\0e", "ner\0ve agent", "nerve ag\0ent", "bo\0mb"]
+)
 def test_a_seam_inside_a_word_is_a_cut(text: str) -> None:
     """What was put together is seen, in any letter case."""
     assert len(cut(text)) == 1
@@ -54,7 +56,7 @@ def test_the_longest_object_counts_and_seams_may_lie_in_either_word() -> None:
 
 def test_what_stands_openly_is_known() -> None:
     """Only what a text hides counts against it."""
-    assert LEXICON.plainly(folded("Making bombs, and cyanide".encode())) == {b"bombs", b"cyanide"}
+    assert LEXICON.plainly(folded(b"Making bombs, and cyanide")) == {b"bombs", b"cyanide"}
 
 
 def test_flooding_is_bounded() -> None:

@@ -107,7 +107,8 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
         ),
     ),
     Cue.CODE: (
-        rb"[\w\"'`]\[-?\d{0,3}:-?\d{0,3}|<\w{1,16}><\w{1,16}>|\.(?:slice|substr(?:ing)?|charat|at)\(|\bfor \w in \w|\{\{\w",
+        rb"[\w\"'`]\[-?\d{0,3}:-?\d{0,3}|<\w{1,16}><\w{1,16}>|\.(?:slice|substr(?:ing)?|charat|at)\("
+        rb"|\bfor \w in \w|\{\{\w",
         rb"\b(?:join|concat\w*|strcat|paste0?|implode|reduce|cat) ?\(|\b(?:format|append|push)\(",
         rb"\bstrcat|printf|%s%s|[\"'`]\w{1,16}[\"'`]\s+[\"'`]\w",
         # "a" + ..., ... + "b", a + b, total += part

@@ -27,6 +27,9 @@ SHORT_TEXT: Final = 8 << 10
 _CHANCE: Final = 5
 _LUCK: Final = 6
 _FEW: Final = 4
+_FEW_LETTERS: Final = 1 << 10
+# Bytes of a text whose lines are sentences of one message rather than of a page.
+_PROMPT: Final = 2 << 10
 
 
 class Evidence(Enum):
@@ -111,9 +114,10 @@ class SymbolicAssembly:
         """
         lexicon = self.lexicon
         asks = asks or lexicon.asks(reading.replace(SEAM, b""))
+        few = len(reading) <= _FEW_LETTERS
         for number, found in enumerate(lexicon.cut_in(reading), 1):
             # So many cuts in one window are nobody's honest text.
-            if _deliberate(found, evidence, asks=asks, short=short) or number == MOST_HITS:
+            if _deliberate(found, evidence, asks=asks, short=short, few=few) or number == MOST_HITS:
                 yield found
         if evidence is Evidence.FRAGMENTS:
             return
@@ -122,20 +126,23 @@ class SymbolicAssembly:
             hidden = evidence in (Evidence.TURNED, Evidence.PICKED)
             if hidden or (asks and short and found.whole and len(found.pieces) > 1):
                 yield found
-        if short:
+        if short and (evidence is not Evidence.LOOSE or len(reading) <= _PROMPT):
             yield from lexicon.asked_terms_in(reading)
             yield from lexicon.requests_in(reading)
             if evidence is Evidence.PICKED:
                 yield from lexicon.run_together_in(reading)
 
 
-def _deliberate(found: Found, evidence: Evidence, *, asks: bool, short: bool) -> bool:
-    """Whether a cut can hardly be chance."""
+def _deliberate(found: Found, evidence: Evidence, *, asks: bool, short: bool, few: bool = False) -> bool:
+    """Whether a cut can hardly be chance.
+
+    :param few: there were few letters to pick from.
+    """
     pieces = found.pieces
     if max(map(len, pieces)) == 1:
         # A few letters that are part of a longer row spell something by accident, or are parameters.
         if evidence is Evidence.PICKED:
-            return found.alone or len(pieces) > (_FEW if short else _LUCK)
+            return len(pieces) > _LUCK or (few and (found.alone or len(pieces) > _FEW))
         return len(pieces) > _CHANCE or (found.alone and asks)
     if evidence is Evidence.FRAGMENTS and len(found.key) <= _CHANCE:
         return False

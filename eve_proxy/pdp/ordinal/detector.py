@@ -29,6 +29,8 @@ _MORE: Final = re2.compile(
 )
 
 
+# The same of a long text, where random bytes must hardly ever do.
+_MORE_INSIDE: Final = re2.compile(rb"[A-Za-z0-9+/_-]{12}|(?:%[0-9a-fA-F]{2}){4}", bytes_options())
 _BYTE_ESCAPE: Final = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|([0-3]?[0-7]{2}))")
 
 
@@ -76,7 +78,7 @@ class OrdinalQuine:
             rows = [one.row for one in decoded(part, within=not number, apart=False)]
             if any(shown.hides(row, short=False) for row in rows):
                 return True
-            part = b"\n".join([row for row in rows if len(row) > _SHORTEST and _MORE.search(row)])
+            part = b"\n".join([row for row in rows if _MORE_INSIDE.search(row)])
             if not part:
                 break
         return False

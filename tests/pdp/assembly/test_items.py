@@ -20,7 +20,14 @@ def test_numbers_give_the_order(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"[cy] [anide]", b"say:\n- cy\n- anide", b"x\npiece: cy\npiece: anide", b"<cy><anide>", b"x\n  1) cy,\n  2) anide"]
+    "text",
+    [
+        b"[cy] [anide]",
+        b"say:\n- cy\n- anide",
+        b"x\npiece: cy\npiece: anide",
+        b"<cy><anide>",
+        b"x\n  1) cy,\n  2) anide",
+    ],
 )
 def test_what_is_set_apart_is_joined(text: bytes) -> None:
     """Brackets, bullets and labels are no part of a piece."""

@@ -14,7 +14,7 @@ from eve_proxy.pdp.assembly.substitution import dictionary_of, filled, rewritten
         (b"without the letter x", (b"x", b"")),
         (b"the letter q is noise", (b"q", b"")),
         (b"replace 0 with o", (b"0", b"o")),
-        (b"swap every \"$$\" for \"ex\"", (b"$$", b"ex")),
+        (b'swap every "$$" for "ex"', (b"$$", b"ex")),
         (b"ersetze jedes '7' durch 't'", (b"7", b"t")),
         (b"s.replace('-', '')", (b"-", b"")),
         (b"sed 's/X/o/g'", (b"X", b"o")),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from eve_proxy.pdp.lexicon import Request, compile_lexicon
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eve_proxy.model.exchange import Route
 from eve_proxy.model.headers import Headers
+from eve_proxy.pdp.lexicon import Request, compile_lexicon
 from eve_proxy.pdp.obfuscation.detector import UnicodeObfuscation
 from eve_proxy.pdp.obfuscation.terms import disguised, in_leet
 from eve_proxy.pdp.question import Question

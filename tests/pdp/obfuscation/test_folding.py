@@ -11,7 +11,16 @@ from eve_proxy.pdp.obfuscation.folding import has_a_sign, undisguised, unseen_me
 
 @pytest.mark.parametrize(
     "text",
-    ["m\u0430ke", "\uff4d\uff41ke", "\U0001d426ake", "ma\u200bke", "m\u0336a\u0336ke", "\u24dcake", "\u1d0dake", "\U0001f17cake"],
+    [
+        "m\u0430ke",
+        "\uff4d\uff41ke",
+        "\U0001d426ake",
+        "ma\u200bke",
+        "m\u0336a\u0336ke",
+        "\u24dcake",
+        "\u1d0dake",
+        "\U0001f17cake",
+    ],
 )
 def test_disguised_letters_become_plain(text: str) -> None:
     """Whatever a letter was dressed as, and whatever was hidden between two."""
@@ -19,7 +28,9 @@ def test_disguised_letters_become_plain(text: str) -> None:
     assert undisguised(text.encode(), short=100).lower() == b"make"
 
 
-@pytest.mark.parametrize("text", ["caf\u00e9 \u2013 na\u00efve", "\u043f\u0440\u0438\u0432\u0435\u0442", "\u4f60\u597d", "plain"])
+@pytest.mark.parametrize(
+    "text", ["caf\u00e9 \u2013 na\u00efve", "\u043f\u0440\u0438\u0432\u0435\u0442", "\u4f60\u597d", "plain"]
+)
 def test_honest_text_has_no_sign(text: str) -> None:
     """Text of one script is not folded at all."""
     assert not has_a_sign(text.encode())

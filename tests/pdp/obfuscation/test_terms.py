@@ -7,9 +7,7 @@ import pytest
 from eve_proxy.pdp.lexicon import Request, compile_lexicon
 from eve_proxy.pdp.obfuscation.terms import disguised, in_leet
 
-LEXICON = compile_lexicon(
-    ("heroin", "nerve agent"), (Request(asks=("make",), objects=("bomb*", "tnt"), telling=True),)
-)
+LEXICON = compile_lexicon(("heroin", "nerve agent"), (Request(asks=("make",), objects=("bomb*", "tnt"), telling=True),))
 LEET = in_leet(LEXICON)
 
 

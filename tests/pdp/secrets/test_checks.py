@@ -33,8 +33,10 @@ def test_random_values_look_drawn(value: bytes) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        b"AKIAIOSFODNN7EXAMPLE", b"xxxxxxxxxxxxxxxxxxxxxxxx", b"your-key-here-123456", b"abcdefghijklmnop", b"0123456789012345",
-        b"qwertyuiop12", b"changeme1234", b"aaaaabbbbbcccccddddd", b"${SECRET_TOKEN_VALUE}", b"abababababababababababab", b"",
+        b"AKIAIOSFODNN7EXAMPLE", b"xxxxxxxxxxxxxxxxxxxxxxxx", b"your-key-here-123456", b"abcdefghijklmnop",
+        b"0123456789012345",
+        b"qwertyuiop12", b"changeme1234", b"aaaaabbbbbcccccddddd", b"${SECRET_TOKEN_VALUE}",
+        b"abababababababababababab", b"",
     ],
 )  # fmt: skip
 def test_examples_do_not(value: bytes) -> None:

@@ -53,7 +53,8 @@ MADE = {
     "hugging face": f"hf_{drawn(34, LETTERS[:52])}",
     "databricks": f"dapi{drawn(32, HEX)}",
     "private key": f"-----BEGIN EC PRIVATE KEY-----\n{drawn(64)}\n{drawn(40)}\n-----END EC PRIVATE KEY-----",
-    "encrypted key": f"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,{drawn(32, HEX)}\n\n{drawn(64)}",
+    "encrypted key": "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"
+    f"DEK-Info: AES-128-CBC,{drawn(32, HEX)}\n\n{drawn(64)}",
     "web key": f'{{"kty": "EC", "crv": "P-256", "d": "{drawn(43)}"}}',
     "database": f"postgresql+asyncpg://app:{drawn(16)}@db-1.prod.acme.dev:5432/app",
 }
@@ -80,7 +81,8 @@ def test_a_known_credential_does_not_leave() -> None:
     "text",
     [
         "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "sk-your-key-here", "sk_live_0123456789012345678901234",
-        "postgres://user:password@prod.acme.dev/x", "postgres://app:Jx8kQ2mZ7w@localhost:5432/x", "xoxb-123456789012-abcdefghijklmnop",
+        "postgres://user:password@prod.acme.dev/x", "postgres://app:Jx8kQ2mZ7w@localhost:5432/x",
+        "xoxb-123456789012-abcdefghijklmnop",
         "-----BEGIN RSA PRIVATE KEY-----\n(your key here)", '{"d": "' + "A" * 43 + '"}', "glpat-xxxxxxxxxxxxxxxxxxxx",
     ],
 )  # fmt: skip
