@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from eve_proxy.pdp.assembly.detector import SymbolicAssembly
-from eve_proxy.pdp.assembly.vocabulary import prepare
+from eve_proxy.pdp.lexicon import Lexicon, Request, compile_lexicon
 from eve_proxy.pdp.obfuscation.detector import UnicodeObfuscation
-from eve_proxy.pdp.obfuscation.terms import disguised
+from eve_proxy.pdp.obfuscation.terms import disguised, in_leet
 from eve_proxy.pdp.ordinal.detector import OrdinalQuine
+from eve_proxy.pdp.ordinal.skimming import in_codes, under_ciphers
 from eve_proxy.pdp.question import Question
 from eve_proxy.pdp.secrets.detector import KnownCredentials, NamedSecrets
 
@@ -21,14 +22,15 @@ Detect = Callable[[Question], bool]
 class Detector:
     """One row of the table.
 
-    :ivar arm: makes the detector for a vocabulary; None when that leaves it without work.
+    :ivar arm: makes it for a policy's words, without which it has no work; ``detect``: it needs none.
     """
 
     name: str
     pillar: str
     vector: str
     reason: str
-    arm: Callable[[tuple[str, ...]], Detect | None] = field(repr=False)
+    arm: Callable[[Lexicon], Detect] | None = field(default=None, repr=False)
+    detect: Detect | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,21 +41,16 @@ class Armed:
     found_in: Detect = field(repr=False)
 
 
-def _symbolic_assembly(terms: tuple[str, ...]) -> Detect | None:
-    vocabulary = prepare(terms)
-    return None if vocabulary is None else SymbolicAssembly(vocabulary=vocabulary).found_in
+def _symbolic_assembly(lexicon: Lexicon) -> Detect:
+    return SymbolicAssembly(lexicon=lexicon).found_in
 
 
-def _unicode_obfuscation(terms: tuple[str, ...]) -> Detect | None:
-    vocabulary = prepare(terms)
-    if vocabulary is None:
-        return None
-    return UnicodeObfuscation(vocabulary=vocabulary, disguised=disguised(vocabulary)).found_in
+def _unicode_obfuscation(lexicon: Lexicon) -> Detect:
+    return UnicodeObfuscation(lexicon=lexicon, disguised=disguised(lexicon), leet=in_leet(lexicon)).found_in
 
 
-def _ordinal_quine(terms: tuple[str, ...]) -> Detect | None:
-    vocabulary = prepare(terms)
-    return None if vocabulary is None else OrdinalQuine(vocabulary=vocabulary).found_in
+def _ordinal_quine(lexicon: Lexicon) -> Detect:
+    return OrdinalQuine(lexicon=lexicon, ciphered=under_ciphers(lexicon), coded=in_codes(lexicon)).found_in
 
 
 DETECTORS: Final = (
@@ -83,19 +80,26 @@ DETECTORS: Final = (
         pillar="local",
         vector="known_credentials",
         reason="the request carries a credential of a well-known format to a host it does not belong to",
-        arm=lambda _: KnownCredentials().found_in,
+        detect=KnownCredentials().found_in,
     ),
     Detector(
         name="named_secrets",
         pillar="local",
         vector="named_secrets",
         reason="the request carries a random value next to the name of a secret",
-        arm=lambda _: NamedSecrets().found_in,
+        detect=NamedSecrets().found_in,
     ),
 )
 
 
-def armed(names: frozenset[str], terms: tuple[str, ...]) -> tuple[Armed, ...]:
-    """The detectors called ``names`` in table order, ready for ``terms``."""
-    made = [(detector, detector.arm(terms)) for detector in DETECTORS if detector.name in names]
-    return tuple([Armed(detector=detector, found_in=found_in) for detector, found_in in made if found_in is not None])
+def armed(names: frozenset[str], terms: tuple[str, ...], requests: tuple[Request, ...] = ()) -> tuple[Armed, ...]:
+    """The detectors called ``names`` in table order, ready for ``terms`` and ``requests``."""
+    lexicon = compile_lexicon(terms, requests) if terms else None
+    made = []
+    for detector in (row for row in DETECTORS if row.name in names):
+        found_in = detector.detect
+        if detector.arm is not None and lexicon is not None:
+            found_in = detector.arm(lexicon)
+        if found_in is not None:
+            made.append(Armed(detector=detector, found_in=found_in))
+    return tuple(made)

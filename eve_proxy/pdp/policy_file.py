@@ -10,8 +10,8 @@ from typing import Any, Final
 from eve_proxy.model.authority import parse_host
 from eve_proxy.model.errors import EveError, InvalidAuthority
 from eve_proxy.model.exchange import Route
-from eve_proxy.pdp.assembly.vocabulary import LONGEST_TERM, MOST_TERMS, SHORTEST_TERM, words_of
 from eve_proxy.pdp.detectors import DETECTORS, armed
+from eve_proxy.pdp.lexicon import LONGEST_TERM, MOST_REQUESTS, MOST_TERMS, SHORTEST_TERM, Request, words_of
 from eve_proxy.pdp.policy import Match, Policy, Rule
 from eve_proxy.pdp.policy_reader import PolicyReader
 from eve_proxy.pdp.policy_yaml import YamlFault, read_yaml
@@ -19,7 +19,8 @@ from eve_proxy.pdp.policy_yaml import YamlFault, read_yaml
 SHIPPED: Final = Path(__file__).with_name("egress_v1.yaml")
 LARGEST_FILE: Final = 1 << 20
 
-_TOP: Final = frozenset(("name", "default", "vocabulary", "detectors", "rules"))
+_TOP: Final = frozenset(("name", "default", "vocabulary", "requests", "detectors", "rules"))
+_REQUEST: Final = frozenset(("asks", "objects", "telling"))
 _RULE: Final = frozenset(("id", "pillar", "vector", "verdict", "reason", "match"))
 _MATCH: Final = frozenset(("hosts", "methods", "path", "headers", "body", "routes", "ports"))
 _VERDICTS: Final = {"allow": True, "block": False}
@@ -73,6 +74,7 @@ def parse_policy(text: bytes) -> Policy:
 def _policy(reader: PolicyReader, value: Any, sha256: str) -> Policy:
     top = reader.mapping("policy", value, _TOP)
     vocabulary = _vocabulary(reader, top.get("vocabulary"))
+    requests = _requests(reader, top.get("requests"))
     detectors = _detectors(reader, top.get("detectors"))
     if detectors and not vocabulary:
         reader.fault("vocabulary", "is empty, but a detector needs it; list terms or switch the detector off")
@@ -89,7 +91,7 @@ def _policy(reader: PolicyReader, value: Any, sha256: str) -> Policy:
         rules=rules,
         vocabulary=vocabulary,
         # Compiling is the only dear step; a faulty file is not worth it.
-        detectors=() if reader.faults else armed(detectors, vocabulary),
+        detectors=() if reader.faults else armed(detectors, vocabulary, requests),
     )
 
 
@@ -109,6 +111,30 @@ def _vocabulary(reader: PolicyReader, value: Any) -> tuple[str, ...]:
         else:
             terms[words] = term
     return tuple(terms.values())
+
+
+def _requests(reader: PolicyReader, value: Any) -> tuple[Request, ...]:
+    made: list[Request] = []
+    for number, entry in enumerate(reader.entries("requests", value, MOST_REQUESTS), 1):
+        where = f"requests: no. {number}"
+        request = reader.mapping(where, entry, _REQUEST)
+        asks, objects = (reader.each(where, request, key, _word) for key in ("asks", "objects"))
+        if asks and objects:
+            telling = request.get("telling", False)
+            if not isinstance(telling, bool):
+                reader.fault(f"{where}: telling", "must be on or off")
+            made.append(Request(asks=asks, objects=objects, telling=telling is True))
+        else:
+            reader.fault(where, "needs asks and objects; list words for both")
+    return tuple(made)
+
+
+def _word(entry: Any) -> str:
+    if not isinstance(entry, str):
+        raise ValueError("must be text; put it in quotes")
+    if not 1 <= len("".join(words_of(entry))) <= LONGEST_TERM:
+        raise ValueError(f"must have 1 to {LONGEST_TERM} letters and digits")
+    return entry
 
 
 def _detectors(reader: PolicyReader, value: Any) -> frozenset[str]:

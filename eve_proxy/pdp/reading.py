@@ -10,19 +10,26 @@ from __future__ import annotations
 import binascii
 import html
 import json
-from typing import Any, Final
+import re
+from typing import Final
 
 import re2
 
+from eve_proxy.pdp.json_text import PROSE, json_as_text
 from eve_proxy.pdp.multipart import parts_as_text
 
 # A JSON tree costs up to 250 bytes a node, and a hostile body can be all nodes. Beyond this the text is only unescaped.
 _LARGEST_TREE: Final = 1 << 20
+FORM: Final = b"application/x-www-form-urlencoded"
 _SHORT: Final = 64
+_MOST_FIELDS: Final = 1000
+_PROSE: Final = frozenset([name.encode() for name in PROSE])
 _REFERENCES_AT_ONCE: Final = 64 << 10
 _SWAP_PERCENT: Final = bytes.maketrans(b"%=+", b"=% ")
 _BACK: Final = bytes.maketrans(b"%", b"=")
 _REFERENCE = re2.compile(rb"&#(?:[0-9]{2,7}|[xX][0-9a-fA-F]{2,6})")
+# Not those before \x41 and \101, which C and shells decode and JSON does not know.
+_BACKSLASH = re.compile(rb"\\(?![xX0-9])")
 # Letters and digits written as \u00XX: no JSON writer does that by itself.
 _ESCAPED = re2.compile(rb"\\u00(?:[46][0-9a-fA-F]|[57][0-9aA]|3[0-9])")
 
@@ -47,10 +54,26 @@ def glance(content: bytes, content_type: bytes) -> bytes:
 
 def _plain(content: bytes, content_type: bytes) -> bytes:
     if b"x-www-form-urlencoded" in content_type:
-        return percent_decoded(content)
+        return _form(content)
     if b"\\" in content:
         content = _unescaped(content)
     return content
+
+
+def _form(content: bytes) -> bytes:
+    """The fields of a form, each on a line of its own. Beyond ``_MOST_FIELDS`` they stay where they are."""
+    lines = []
+    for field in content.split(b"&", _MOST_FIELDS):
+        name, equals, value = field.partition(b"=")
+        name, value = percent_decoded(name), percent_decoded(value)
+        lines.append(value if not name else _member(name, value) if equals else name)
+    return b"\n".join(lines)
+
+
+def _member(name: bytes, value: bytes) -> bytes:
+    if name in _PROSE or len(value) > _SHORT or b"\n" in value or b'"' in value:
+        return value
+    return b'%s = "%s"' % (name, value)
 
 
 def full_text(content: bytes, content_type: bytes) -> bytes:
@@ -65,8 +88,8 @@ def full_text(content: bytes, content_type: bytes) -> bytes:
         return full_text(wide, content_type) + b"\n" + _plain(content, content_type)
     if len(content) <= _LARGEST_TREE and content.lstrip()[:1] in (b"{", b"["):
         try:
-            return _Walk().text(json.loads(content, object_pairs_hook=tuple))
-        except (ValueError, RecursionError):
+            return json_as_text(content)
+        except ValueError:
             pass  # Not (only) JSON, or nested beyond reason: read it as it stands.
     return _plain(content, content_type)
 
@@ -103,40 +126,4 @@ def _unescaped(text: bytes) -> bytes:
         # Not exact for what is not JSON; good enough to be compared, and linear.
         text = text.decode("raw_unicode_escape", "replace").encode("utf-8", "replace")
     text = text.replace(b"\\n", b"\n").replace(b"\\r", b"\n").replace(b"\\t", b" ")
-    return text.replace(b"\\", b"")
-
-
-class _Walk:
-    """Collects the strings of a JSON value, in order and grouped by member name."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._groups: dict[str, list[str]] = {}
-
-    def text(self, value: Any) -> bytes:
-        """Everything in document order, then every name that occurred more than once with its values in a row.
-
-        The second half is what puts ``messages[0].content`` next to ``messages[1].content``.
-        """
-        # A stack instead of recursion: the parser's own limit bounds the depth.
-        stack: list[tuple[str, Any]] = [("", value)]
-        while stack:
-            name, item = stack.pop()
-            if isinstance(item, str):
-                self._string(name, item)
-            elif isinstance(item, list):
-                stack.extend([(name, child) for child in reversed(item)])
-            elif isinstance(item, tuple):
-                stack.extend(reversed(item))
-            elif name:
-                self._lines.append(f"{name} = {item}")
-        for values in self._groups.values():
-            if len(values) > 1:
-                self._lines.append("\n".join(values))
-        return "\n".join(self._lines).encode("utf-8", "replace")
-
-    def _string(self, name: str, value: str) -> None:
-        short = len(value) <= _SHORT and "\n" not in value
-        shown = f'"{value}"' if short else value
-        self._lines.append(f"{name} = {shown}" if short and name else shown)
-        self._groups.setdefault(name, []).append(shown)
+    return _BACKSLASH.sub(b"", text)

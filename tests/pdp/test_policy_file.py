@@ -73,6 +73,11 @@ def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
         ("name: x\ndefault: allow\nvocabulary: [tiny]", "has 4 letters and digits"),
         ("name: x\ndefault: allow\nvocabulary: [12345]", "must be text"),
         ("name: x\ndefault: allow\nvocabulary: [Nerve-Agent, nerve agent]", "is the same as 'Nerve-Agent'"),
+        ("name: x\ndefault: allow\nrequests: [{asks: [make]}]", "requests: no. 1: needs asks and objects"),
+        ("name: x\ndefault: allow\nrequests: [{asks: [a], objects: [7]}]", "requests: no. 1.objects: 7 must be text"),
+        ("name: x\ndefault: allow\nrequests: [{asks: ['*'], objects: [a]}]", "must have 1 to 64 letters and digits"),
+        ("name: x\ndefault: allow\nrequests: [{asks: [a], objects: [b], telling: 1}]", "telling: must be on or off"),
+        ("name: x\ndefault: allow\nrequests: [{verbs: [a]}]", "unknown key 'verbs'; known are asks, objects, telling"),
         ("name: x\ndefault: allow\nname: y", "line 3: the key 'name' is there twice"),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eve_proxy.pdp.reading import full_text, glance, percent_decoded, with_escapes_read
+from eve_proxy.pdp.reading import FORM, full_text, glance, percent_decoded, with_escapes_read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -29,8 +29,8 @@ def test_short_members_read_like_assignments_and_long_ones_like_text() -> None:
 
 def test_members_of_one_name_follow_each_other_at_the_end() -> None:
     """messages[0].content and messages[1].content become neighbours."""
-    messages = [{"role": "user", "content": "one"}, {"role": "user", "content": "two"}]
-    assert lines(messages)[4:] == ['"user"', '"user"', '"one"', '"two"']
+    messages = [{"name": "ann", "content": "one"}, {"name": "bo", "content": "two"}]
+    assert lines(messages)[4:] == ['"ann"', '"bo"', "one", "two"]
 
 
 def test_a_repeated_member_is_read_every_time() -> None:
@@ -65,12 +65,18 @@ def test_escapes_are_undone_where_json_is_not_parsed() -> None:
     assert glance(b'{"a": "x\\ny \\u006aoin \\"z\\""', b"") == b'{"a": "x\ny join "z""'
 
 
+def test_percent_coding_is_undone() -> None:
+    """Forms and queries are read as they are meant."""
+    assert percent_decoded(b"a+b%20c%3Dd %e2%82%ac") == b"a b c=d \xe2\x82\xac"
+
+
 @pytest.mark.parametrize(
-    ("text", "said"), [(b"a+b%20c%3Dd", b"a b c=d"), (b"%e2%82%ac", b"\xe2\x82\xac"), (b"x=1", b"x=1")]
+    ("text", "said"),
+    [(b"a+b", b"a b"), (b"x=1&y=%e2%82%ac", b'x = "1"\ny = "\xe2\x82\xac"'), (b"prompt=a%26b&z", b"a&b\nz")],
 )
-def test_forms_are_percent_decoded(text: bytes, said: bytes) -> None:
-    """Forms are read as they are meant."""
-    assert percent_decoded(text) == said
+def test_the_fields_of_a_form_are_members(text: bytes, said: bytes) -> None:
+    """A form reads like JSON with the same members."""
+    assert glance(text, FORM) == said
     assert full_text(text, b"application/x-www-form-urlencoded; charset=utf-8") == said
 
 
@@ -85,6 +91,11 @@ def test_wide_text_is_read(encoding: str, read: Callable[[bytes, bytes], bytes])
 def test_a_wide_first_character_hides_nothing(read: Callable[[bytes, bytes], bytes]) -> None:
     """What follows is read as it stands as well, its escapes undone."""
     assert b"join the parts" in read(b'{\0"\0' + b'"a": "\\u006aoin the parts"', b"application/json")
+
+
+def test_byte_escapes_stay_for_whoever_decodes_them() -> None:
+    """JSON does not know them; C, shells and Python do."""
+    assert full_text(b"c\\x79\\101 \\d", b"text/plain") == b"c\\x79\\101 d"
 
 
 def test_escapes_that_stay_are_read() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import re2
 
-from eve_proxy.pdp.assembly.vocabulary import bytes_options
+from eve_proxy.pdp.lexicon import bytes_options, small
 
 
 class Cue(IntFlag):
@@ -32,6 +32,13 @@ def _any(words: str) -> bytes:
     return b"(?:" + b"|".join([word.replace("_", "[ -]").encode() for word in words.split()]) + b")"
 
 
+def _tongues(words: str) -> bytes:
+    """Beginnings of words of other languages; ``_`` stands for a space."""
+    return b"|".join(
+        [(rb"\b" if word[0].isascii() else b"") + word.replace("_", " ").encode() for word in words.split()]
+    )
+
+
 # join the pieces, put A and B together, read these lines as one
 _JOINING = _any(
     r"""
@@ -49,7 +56,8 @@ _PIECES = _any(
     elements? end_to_end entries everything fields? fragments? half halves in_order it items? keys? letters?
     lines? lists? literals? (?:first|second|third|last)_one messages? parts? pieces? portions? rows? scraps?
     sections? segments? sequence shards? side_by_side slices? snippets? strips? (?:sub)?strings? syllables? them
-    these those together tokens? up values? variables? words? two three four five
+    these those together tokens? verb noun object subject phrases? prepositions? clauses? (?:sub-?)?prompts?
+    constituents? up values? variables? words? two three four five
     """
 )
 # remove the dashes, ignoring every "*", without spaces
@@ -82,25 +90,47 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
         rb"\b[a-z0-9]{1,2}(?: then | plus | and then )[a-z0-9]{1,2}\b|\bfollowed by\b|\bput together\b",
         rb"\b(?:pieces?|parts?|fragments?|chunks?|halves|syllables?|segments?) (?:of|form|make|spell|give|add up)\b",
         rb"\b(?:first|second|third|last|other|next) (?:bit|piece|part|half|fragment|chunk|syllable)\b",
-        rb"\bin (?:bits|pieces)\b",
+        rb"\bin (?:bits|pieces)\b|\bjoining\b|\bglued\b|\bmapping\b",
         rb"(?:^|[^.\w])(?:concat(?:enate)?|strcat|join|merge|append) ?\(\w+ ?, ?\w",
+        rb"\b(?:is|be|as|to|means) [\"'`]\w{1,16}[\"'`][^\n]{1,60}\b(?:is|be|as|to|means) [\"'`]\w",
+        rb"\b(?:[a-z]\W){4}[a-z]\b",
         rb"\bwhat (?:word|do you get)\b|\bno spaces?\b",
+        rb"\b(?:order|arrange|sort|rearrange|rebuild|reconstruct|reassemble|implode)\w*\W",
+        rb"\b(?:fill|filled|template|placeholder|variables?|fragments?|pieces|chunks|concat\w*)\b|\b(?:let|set"
+        rb"|remember) \S{1,16} (?:=|be\b|to\b|is\b)",
+        _tongues(
+            "zusammen aneinander verbinde verkett füge hänge joindre colle bout assembl concat rejoin morceau unis "
+            "juntos"
+            " junta une concaten unir pega combin unisci incolla склей соедин объедин сложи сложен połącz sklej "
+            "birleştir"
+            " gabung voeg plak 连接 拼接 合并 組み合わせ つなげ 結合 つなぐ 이어 합쳐 اجمع ادمج"
+        ),
     ),
     Cue.CODE: (
-        rb"\b(?:join|concat\w*|strcat|paste0?|implode|reduce|cat) ?\(|\.(?:format|append|push) ?\(",
+        rb"[\w\"'`]\[-?\d{0,3}:-?\d{0,3}|<\w{1,16}><\w{1,16}>|\.(?:slice|substr(?:ing)?|charat|at)\("
+        rb"|\bfor \w in \w|\{\{\w",
+        rb"\b(?:join|concat\w*|strcat|paste0?|implode|reduce|cat) ?\(|\b(?:format|append|push)\(",
         rb"\bstrcat|printf|%s%s|[\"'`]\w{1,16}[\"'`]\s+[\"'`]\w",
         # "a" + ..., ... + "b", a + b, total += part
         rb"[\"'`] ?\+|\+ ?[\"'`]|\+=",
         rb"(?:^|[\s(=\[{,;:>])" + _NAME + rb"(?:\[\w+\])? ?\+=? ?" + _NAME + rb"(?:$|[\s)\];,}.+\[])",
         # {a}{b}, ${a}${b}, $a.$b, "a" . "b", "a" || "b", "a" <> "b"
-        rb"\}\$?\{|\$\{?\w+\}?\$\{?\w+|\$\w+ ?\. ?\$|[\"'`]\s*(?:\.\.?|&|\|\||~|<<|<>)\s*[\"'`$]|\|\||stringbuilder",
+        rb"\}\$?\{|\$\{?\w+\}?\$\{?\w+|\$\w+ ?\. ?\$|[\"'`]\s*(?:\.\.?|&|\|\||~|<<|<>)\s*[\"'`$]|\b\w+ ?<< ?[\"']"
+        rb"|\|\||stringbuilder",
     ),
     Cue.STRIP: (
         rb"\b" + _REMOVING + rb"\b" + _WORDS_BETWEEN + _NOISE,
         # replace 0 with o
         rb"\b(?:replac|substitut|swap|chang|turn|exchang)\w*\W+(?:[\w']+\W+){0,3}?\S{1,8} (?:with|by|for|into|to)\b",
         rb"\.(?:replace\w*|split|strip) ?\(|\b(?:re\.sub|translate) ?\(|str_replace|\bgsub\b",
-        rb"\btr -d|\bsed\b|replace ?\(",
+        rb"\btr -d|\bsed\b|replace ?\(|\b(?:means?|are|is) (?:nothing|noise|filler|padding|ignored)\b|\bnoise\b",
+        _tongues(
+            "entfern streich lösche ohne ersetz enlèv supprim sans remplac quita elimina borra sin reemplaza togli "
+            "rimuov"
+            " senza sostitui удали убери замени usuń bez zamień sil çıkar verwijder zonder"
+            " 去掉 删除 去除 替换 取り除 削除 置き換え"
+            " 제거 빼고 احذف"
+        ),
     ),
     Cue.CLOSE_UP: (
         rb"\b" + _REMOVING + rb"\b" + _WORDS_BETWEEN + rb"(?:spac(?:e|es|ing)|blanks?|gaps?|whitespaces?|breaks?)\b",
@@ -108,18 +138,30 @@ PATTERNS: Final[dict[Cue, tuple[bytes, ...]]] = {
     ),
     Cue.REVERSE: (
         rb"\brevers\w*|\bbackwards?\b|\[::-1\]|\bmirror\w*|\bright[ -]to[ -]left\b|\bflip\w*",
-        rb"\bstrrev\b|\| ?rev\b|\besrever\b",
+        rb"\bstrrev\b|\| ?rev\b|\besrever\b|\bsdrawkcab\b|\bdesrever\b",
         rb"\b(?:last|end|back) to (?:first|start|beginning|front)\b|\bopposite (?:order|direction)\b|\binvert\w*",
-        rb"\bfrom the end\b|\bturn\w* around\b|\bdescending\b",
+        rb"\bfrom the end\b|\bturn\w* around\b|\bdescending\b|\binverse\b|\bright order\b|\breversed?\b",
+        _tongues(
+            "rückwärts umgekehrt umdreh envers inverse revés inversa contrario rovescio задом наоборот обратн переверни"
+            " wspak odwróć tersten achterstevoren 倒过来 反转 倒序 逆 거꾸로 اعكس"
+        ),
     ),
     Cue.INITIALS: (
         rb"\b(?:first|initial|starting|opening|leading|last|final|ending)\s+(?:letters?|characters?|chars?)\b",
         rb"\binitials\b|\bacrostic\w*|\bacronym\w*|\btelestich\w*|\bcharat ?\(0\)|\bcapitals\b",
-        rb"\w\[(?:0|:1)\](?: for|\)? ?[+}])",
+        rb"\w\[(?:0|:1)\](?: for|\)? ?[+}])|\bcapital letters?\b|\bupper ?case letters?\b|\bvertical(?:ly)?\b",
+        _tongues(
+            "anfangsbuchstabe akrostichon initiales première_lettre premières_lettres acrostiche primera_letra "
+            "primeras_letras"
+            " iniciales prime_lettere iniziali первые_буквы первую_букву акростих pierwsze_litery"
+            " 首字母 藏头 頭文字 첫_글자"
+        ),
     ),
     Cue.STRIDE: (
         rb"\bevery (?:other|second|third|fourth|2nd|3rd|4th)\b|\balternat\w+ (?:letter|char)\w*|\[\d?::[234]\]",
-        rb"\b(?:odd|even)\b|\bskip\w* (?:one|two|every|each)\b",
+        rb"\b(?:odd|even)\b|\bskip\w* (?:one|two|every|each)\b|\b(?:second|third|fourth|fifth|nth|[2-5]th|[2-5]rd) "
+        rb"(?:letter|char)",
+        _tongues("jeden_zweiten jeder_zweite une_lettre_sur cada_dos_letras каждую_вторую"),
     ),
 }
 
@@ -135,6 +177,6 @@ _SET.Compile()
 def cues_in(text: bytes) -> Cue:
     """Which kinds of reassembly instruction ``text`` contains, in any letter case."""
     cues = Cue.NONE
-    for index in _SET.Match(text) or ():
+    for index in _SET.Match(small(text)) or ():
         cues |= _ORDER[index]
     return cues

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from eve_proxy.pdp.assembly.vocabulary import TO_GAPS
-
 SIZE: Final = 64 << 10
 OVERLAP: Final = 4 << 10
+# Windows of the longest text that is all looked at closely.
+CLOSELY: Final = 4
 
 # UTF-8 of characters that separate or quote, and would otherwise count as letters.
 _PLAIN: Final = (
@@ -33,45 +33,38 @@ for _characters, _instead in _PLAIN:
     for _character in _characters:
         _code = _character.encode()
         _BY_LEAD.setdefault(_code[:2] if len(_code) > 2 else _code[:1], []).append((_code, _instead))
+_GUILLEMET: Final = "\u00ab".encode()
+_CLOSING: Final = "\u00bb".encode()
 _PICTOGRAPH: Final = b"\xf0\x9f"
 _CONTROLS: Final = bytes(sorted(set(range(32)) - set(b"\t\n\r"))) + b"\x7f"
 
 
-def plain(text: bytes, *, ascii_only: bool = False) -> bytes:
-    """``text`` in comparison form.
-
-    :param ascii_only: nothing but ASCII will be looked for, so that other letters may keep their case.
-    """
-    if text.isascii() or (ascii_only and is_binary(text)):
+def plain(text: bytes) -> bytes:
+    """``text`` in comparison form."""
+    if text.isascii():
         return text.lower()
+    if _GUILLEMET in text:
+        # French sets a blank inside.
+        text = text.replace(_GUILLEMET + b" ", b'"').replace(b" " + _CLOSING, b'"')
     for lead, characters in _BY_LEAD.items():
         if lead in text:
             for character, instead in characters:
                 text = text.replace(character, instead)
-    if ascii_only and _PICTOGRAPH not in text:
-        return text.lower()
     # Emoji separate like punctuation. What is left of each (two stray bytes) becomes U+FFFD, and that a gap.
     text = text.replace(_PICTOGRAPH, b"*").replace(b"\xef\xb8\x8f", b"")
     return text.decode("utf-8", "replace").replace("\ufffd", "*").lower().encode("utf-8", "replace")
 
 
-def windows(text: bytes, *, ascii_only: bool = False) -> Iterator[bytes]:
-    """The windows of ``text``, in comparison form."""
-    if len(text) <= SIZE:
-        yield plain(text, ascii_only=ascii_only)
-        return
-    for start in range(0, max(len(text) - OVERLAP, 1), SIZE - OVERLAP):
-        yield plain(text[start : start + SIZE], ascii_only=ascii_only)
+def windows(text: bytes) -> Iterator[tuple[bool, bytes]]:
+    """The windows of ``text``, as it stands, and whether each is looked at closely.
 
-
-def tokens_of(text: bytes) -> list[bytes]:
-    """The tokens of a text in comparison form."""
-    return text.translate(TO_GAPS).split()
-
-
-def stream_of(tokens: list[bytes]) -> bytes:
-    """The stream of ``tokens`` (see ``vocabulary``)."""
-    return b" " + b" ".join(tokens) + b" "
+    Of a long text those are the first and the last: instructions begin or end what they are about. The others
+    are skimmed, which costs a tenth.
+    """
+    starts = range(0, max(len(text) - OVERLAP, 1), SIZE - OVERLAP)
+    for number, start in enumerate(starts):
+        closely = len(starts) <= CLOSELY or number in (0, len(starts) - 1)
+        yield closely, text[start : start + SIZE]
 
 
 def is_binary(text: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Words that mean nothing as fragments, and words that only hold fragments together."""
+"""Words that mean nothing as fragments."""
 
 from __future__ import annotations
 
@@ -9,37 +9,12 @@ def _set_of(words: str) -> frozenset[bytes]:
     return frozenset(words.encode().split())
 
 
-# Stand between fragments without being one: "part 1 is cy, then add part 2". Dropped before fragments are put in a row.
-CONNECTORS: Final = _set_of(
-    """
-    add add-on after all also and append appended are as assistant attach attached be before bit by call called
-    chunk chunks combine combined concat concatenate concatenated const contains content define directly doc eight
-    eighth element elements end ends equals fifth final finally first five followed following four fourth fragment
-    fragments from goes half half1 half2 here holds immediately into is it item its join joined key last left let
-    letter letters line lines mean means merge message middle msg my name next nine ninth now number of one onto
-    order our p1 p2 p3 part parts piece pieces place plus portion prefix prepend prompt put remember right role s1
-    s2 s3 second section seg segment segments sequence set seven seventh six sixth slice snippet start starts step
-    stick store stores str string strings suffix syllable syllables system take ten tenth text that the then third
-    this three to token tokens tool turn two type use user v1 v2 v3 value values var var1 var2 variable with word
-    words write x1 x2 x3 your
-    """
-)
-
-# The same and the numbers of a list. A set, because it is asked about every token of ten MiB.
-NOT_FRAGMENTS: Final = CONNECTORS | frozenset([b"%d" % number for number in range(1000)])
-
-# What comes before a fragment, besides the connectors: "let X be cy", "remember anide".
-LABELS: Final = CONNECTORS | _set_of(
-    "equals holds contains means says say have got get remember finally take add with for by before plus choose keep"
-    " type denote denotes represent represents stands"
-)
-
 # Ordinary short words and everyday abbreviations. A term pieced together from nothing but these needs stronger
 # evidence: "her" + "o" + "in" stand next to each other in honest prose.
 ORDINARY: Final = _set_of(
     """
     a ab able about ace act ad add after age ago ai aid aim air al all also am an and any api app are arm art as
-    ash ask at ate ban bar base be bed bee been bi big bin bit bo boat bot body bomb book both box boy bud bug bus but
+    ash ask at ate ban bar base be bed bee been bi big bin bit boat bot body bomb book both box boy bud bug bus but
     buy by cab call can cap car card care case cat cell cent chat city co code cold come con cook cop corn cost
     cow cup cyan cut dad dark data date day db de dead deal den dev did die dig dim din dir dirty do doc dog don dot
     down dr dry due dust e eat ed edge eg el else em en end er era es et eu even ever ex eye fact fan far fast fat

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import re2
 
-from eve_proxy.pdp.assembly.vocabulary import Vocabulary
+from eve_proxy.pdp.lexicon import Lexicon, folded
+from eve_proxy.pdp.obfuscation.folding import has_a_sign, openly, undisguised, unseen_messages
 from eve_proxy.pdp.obfuscation.lookalikes import SOFT_HYPHEN, is_weak
 from eve_proxy.pdp.question import Question
 from eve_proxy.pdp.reading import full_text, percent_decoded, with_escapes_read
 
 # Different spellings with a single weak sign (``cocaïne``), or with none, that one text may hold.
 MOST_SPELLINGS: Final = 24
+# Bytes of a text that is folded as a whole.
+SHORT_TEXT: Final = 8 << 10
 _SIZE: Final = 256 << 10
 _OVERLAP: Final = 4 << 10
 _OVERRIDE: Final = "\u202e".encode()
@@ -23,20 +27,26 @@ _ENDS: Final = re2.compile("(?s)(?:[\n\r\u2029\u202c\u2069].*)".encode())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnicodeObfuscation:
-    """Looks for a protected term whose letters only look like it, hide something between them, or run backwards.
+    """Looks for protected words whose letters only look like it, hide something between them, or run backwards.
 
-    :ivar disguised: the pattern of ``obfuscation.terms``.
+    :ivar disguised: the pattern of ``obfuscation.terms`` over look-alikes.
+    :ivar leet: the one over digits and signs.
     """
 
-    vocabulary: Vocabulary
+    lexicon: Lexicon
     disguised: Any = field(repr=False)
+    leet: Any = field(repr=False)
 
     def found_in(self, question: Question) -> bool:
         """True when the body or the URL of ``question`` carries a disguised term. Pure and linear."""
         if b"%" in question.path and self._in_text(percent_decoded(question.path)):
             return True
         body = question.body
-        if not body or (body.isascii() and not _may_be_escaped(body, question.content_type)):
+        if not body:
+            return False
+        if any(_is_leet(hit.group()) for hit in islice(self.leet.finditer(body), MOST_SPELLINGS)):
+            return True
+        if body.isascii() and not _may_be_escaped(body, question.content_type):
             return False
         return self._in_text(with_escapes_read(full_text(body, question.content_type)))
 
@@ -44,6 +54,10 @@ class UnicodeObfuscation:
         if text.isascii():
             return False
         if _OVERRIDE in text and self._reversed(text):
+            return True
+        if self._says(unseen_messages(text), b"") or (
+            has_a_sign(text) and self._says(undisguised(text, short=SHORT_TEXT), text)
+        ):
             return True
         spellings: set[bytes] = set()
         for start in range(0, max(len(text) - _OVERLAP, 1), _SIZE - _OVERLAP):
@@ -79,6 +93,11 @@ class UnicodeObfuscation:
                         break
         return False
 
+    def _says(self, reading: bytes, shown: bytes) -> bool:
+        """Whether ``reading`` says something harmful that ``shown`` does not say openly."""
+        found = {one.key for one in self.lexicon.harm_in(folded(reading))} if reading else set()
+        return bool(found) and not self.lexicon.plainly(folded(openly(shown))).issuperset(found)
+
     def _reversed(self, text: bytes) -> bool:
         pieces = [_ENDS.sub(b"", piece[:_OVERLAP]) for piece in text.split(_OVERRIDE)[1:2001]]
         turned = b"\n".join(pieces).decode("utf-8", "replace")[::-1].lower().encode("utf-8", "replace")
@@ -93,6 +112,12 @@ def _may_be_escaped(body: bytes, content_type: bytes) -> bool:
         or b"multipart/" in content_type
         or (b"%" in body and b"x-www-form-urlencoded" in content_type)
     )
+
+
+def _is_leet(spelling: bytes) -> bool:
+    """Whether a third of the signs are letters still, and not only those of hexadecimal numbers."""
+    letters = [code for code in spelling if chr(code).isalpha()]
+    return 3 * len(letters) >= len(spelling.strip()) and any(chr(code) not in "abcdefABCDEF" for code in letters)
 
 
 def _is_disguise(spelling: bytes) -> bool:

@@ -1,35 +1,53 @@
-"""The detector of pillar 128b: something asks for decoding, and decoding gives a protected term."""
+"""The detector of pillar 128b: something asks for decoding, and decoding gives what nobody may ask for."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import re2
 
-from eve_proxy.pdp.assembly.vocabulary import TO_GAPS, Vocabulary
-from eve_proxy.pdp.assembly.windows import is_binary
-from eve_proxy.pdp.ordinal.encodings import decoded, listed, shifted, substituted
-from eve_proxy.pdp.ordinal.intent import asks_to_decode
+from eve_proxy.pdp.assembly.windows import is_binary, windows
+from eve_proxy.pdp.lexicon import APART, Lexicon, bytes_options, compared, folded
+from eve_proxy.pdp.ordinal.alphabets import ATBASH, SHIFTS, braille, morse, placed, spelled
+from eve_proxy.pdp.ordinal.encodings import base85, decoded, listed
+from eve_proxy.pdp.ordinal.intent import asks_to_decode, names_a_cipher, reads_backwards
 from eve_proxy.pdp.question import Question
 from eve_proxy.pdp.reading import full_text, glance, percent_decoded, with_escapes_read
 
 LAYERS: Final = 3
-_SIZE: Final = 256 << 10
-_OVERLAP: Final = 8 << 10
-_CIPHER = re2.compile(rb"(?i)rot|caesar|cipher|cypher|shift|atbash|backward|revers|decod|decrypt|encod|encrypt|13")
-_SHIFT = re2.compile(rb"(?i)caesar|shift|rotat|rot[ -]?[0-9]|cipher|cypher")
+# Bytes of decoded text in which two everyday words near each other say something.
+SHORT_TEXT: Final = 8 << 10
+_SHORTEST: Final = 7
+# Of thirty ciphers one makes a shorter word by accident.
+_LEAST_SHIFTED: Final = 4
+# What decoding left must look like text to be decoded again.
+_MORE: Final = re2.compile(
+    rb"[A-Za-z0-9+/_-]{8}|(?:[0-9]{1,3}[^0-9]{1,8}){4}|%[0-9a-fA-F]{2}|\\[xu]|&#", bytes_options()
+)
+
+
+# The same of a long text, where random bytes must hardly ever do.
+_MORE_INSIDE: Final = re2.compile(rb"[A-Za-z0-9+/_-]{12}|(?:%[0-9a-fA-F]{2}){4}", bytes_options())
+_BYTE_ESCAPE: Final = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|([0-3]?[0-7]{2}))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdinalQuine:
-    """Looks for a protected term in number lists and encodings that the text asks to decode."""
+    """Looks for harm in number lists, encodings and ciphers that the text asks to decode.
 
-    vocabulary: Vocabulary
+    :ivar ciphered: finds the terms under every cipher without a key (``skimming.under_ciphers``).
+    :ivar coded: finds them in every list of codes (``skimming.in_codes``).
+    """
+
+    lexicon: Lexicon
+    ciphered: Any = field(repr=False)
+    coded: Any = field(repr=False)
 
     def found_in(self, question: Question) -> bool:
-        """True when the body or the query of ``question`` carries an encoded term. Pure and linear."""
+        """True when the body or the query of ``question`` carries encoded harm. Pure and linear."""
         _, mark, query = question.path.partition(b"?")
         if mark and len(query) > 11 and self._in_text(percent_decoded(query), lambda text: text):
             return True
@@ -42,59 +60,127 @@ class OrdinalQuine:
         if not asks_to_decode(seen):
             return False
         text = read(seen)
-        if b"\\" in text or b"&#" in text:
-            # Escapes that stay after JSON was read are a list of code points like any other.
-            text = with_escapes_read(text) + b"\n" + text
-        return any(self._in_window(window) for window in _windows(text))
+        asked = _Asked(cipher=names_a_cipher(text), backwards=reads_backwards(text))
+        return any(
+            self._in_window(window, asked, within=number > 0) if closely else self._skimmed(window, asked)
+            for number, (closely, window) in enumerate(windows(text))
+        )
 
-    def _in_window(self, text: bytes) -> bool:
+    def _skimmed(self, text: bytes, asked: _Asked) -> bool:
+        """A window inside a long text: encodings are undone in a row, all else is found as it stands, terms only."""
         if is_binary(text):
             return False
-        before = self._whole(text)
-        if _CIPHER.search(text) and any(self._new(found, before) for found in substituted(text)):
+        shown = _Shown(self.lexicon, text)
+        if (asked.cipher and self.ciphered.search(compared(text)) is not None) or self.coded.search(text) is not None:
             return True
-        if _SHIFT.search(text) and any(self._new(found, before) for found in shifted(text)):
-            return True
-        layer = [text]
-        for _ in range(LAYERS):
-            rows = [row for part in layer for row in listed(part)]
-            if any(self._run(row) or self._run(row[::-1]) for row in rows):
+        part = text
+        for number in range(LAYERS):
+            rows = [one.row for one in decoded(part, within=not number, apart=False)]
+            if any(shown.hides(row, short=False) for row in rows):
                 return True
-            layer = rows + [found for part in layer for found in decoded(part) if len(found) > 4]
-            if any(self._new(found, before) for part in layer for found in (part, part[::-1], *_turned(part))):
-                return True
-            layer = [part for part in layer if _may_hold_more(part)]
+            part = b"\n".join([row for row in rows if _MORE_INSIDE.search(row)])
+            if not part:
+                break
         return False
 
-    def _run(self, row: bytes) -> bool:
-        # Lists have no boundaries of their own; words that belong apart may have a blank.
-        return self.vocabulary.run.search(row.lower().replace(b" ", b"")) is not None
+    def _in_window(self, text: bytes, asked: _Asked, *, within: bool) -> bool:
+        if is_binary(text):
+            return False
+        short = len(text) <= SHORT_TEXT
+        shown = _Shown(self.lexicon, text)
+        if asked.cipher and (
+            (self.ciphered.search(folded(text)) is not None)
+            or (
+                short
+                and any(
+                    shown.hides(text.translate(table), short=True, least=_LEAST_SHIFTED) for table in (*SHIFTS, ATBASH)
+                )
+            )
+        ):
+            return True
+        if any(shown.hides(one, short=short) for one in _alphabets(text)):
+            return True
+        layer = [text, text[::-1]] if asked.backwards else [text]
+        if short and b"\n" in text:
+            # What was wrapped into lines anywhere is one run again.
+            layer.append(text.replace(b"\r", b"").replace(b"\n", b""))
+        for number in range(LAYERS):
+            found = [one for part in layer for one in _decoded(part, within=within and not number)]
+            if any(shown.hides(one, short=short or apart) for apart, one in found):
+                return True
+            rows = [row for apart, one in found if (row := _legible(one, apart=apart))]
+            if short and any(shown.hides(one, short=True) for row in rows for one in _turned(row)):
+                return True
+            layer = [row for row in rows if _MORE.search(row)]
+        return False
 
-    def _new(self, text: bytes, before: frozenset[bytes]) -> bool:
-        # What already stands in the clear is hidden by nobody.
-        return not self._whole(text) <= before
 
-    def _whole(self, text: bytes) -> frozenset[bytes]:
-        stream = b" " + b" ".join(text.lower().translate(TO_GAPS).split()) + b" "
-        return self.vocabulary.whole_in(stream)
-
-
-def _windows(text: bytes) -> Iterator[bytes]:
-    starts = range(0, max(len(text) - _OVERLAP, 1), _SIZE - _OVERLAP)
-    # Decoding is the dearest look there is. Of long texts it sees the beginning and the end (docs/policy.md).
-    for start in starts if len(starts) <= 3 else (*starts[:2], starts[-1]):
-        yield text[start : start + _SIZE]
+def _legible(text: bytes, *, apart: bool) -> bytes:
+    """What of a result looks like text that may hold more; empty when nothing does."""
+    if apart:
+        text = b"\n".join(
+            [run for run in text.split(APART) if len(run) > _SHORTEST and not is_binary(run) and run.isascii()]
+        )
+    return text if len(text) > _SHORTEST and not is_binary(text) else b""
 
 
 def _turned(text: bytes) -> Iterator[bytes]:
-    if len(text) <= 4096:
-        yield from list(substituted(text))[:2]
+    """``text`` as it is under a second, simple layer."""
+    yield text[::-1]
+    yield text.translate(SHIFTS[12])
+    yield text.translate(ATBASH)
 
 
-_ENCODED = re2.compile(
-    rb"[A-Za-z0-9+/_=-]{7}|(?:[0-9]{1,3}[^0-9]{1,8}){4}|(?:[0-9a-fA-F]{2}[^0-9a-zA-Z]{0,3}){5}|%[0-9a-fA-F]{2}"
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a text may speak of, besides decoding."""
+
+    cipher: bool
+    backwards: bool
 
 
-def _may_hold_more(text: bytes) -> bool:
-    return _ENCODED.search(text) is not None
+class _Shown:
+    """What a text shows openly, worked out when it is first needed."""
+
+    def __init__(self, lexicon: Lexicon, text: bytes) -> None:
+        self._lexicon = lexicon
+        self._text = text
+        self._openly: frozenset[bytes] | None = None
+
+    def hides(self, made: bytes, *, short: bool, least: int = 0) -> bool:
+        """Whether ``made``, which was made of the text, says something harmful that the text does not."""
+        reading = (folded if short else compared)(made).replace(b"\0", b" ")
+        for found in self._lexicon.harm_in(reading) if short else self._lexicon.terms_in(reading):
+            if self._openly is None:
+                self._openly = self._lexicon.plainly(folded(self._text))
+            if len(found.key) >= least and found.key not in self._openly:
+                return True
+        return False
+
+
+def _alphabets(text: bytes) -> Iterator[bytes]:
+    yield from (one for one in (morse(text), braille(text), spelled(text)) if one)
+    places = list(placed(text))
+    if places:
+        yield b"\n".join(places)
+
+
+def _decoded(text: bytes, *, within: bool) -> Iterator[tuple[bool, bytes]]:
+    """Each result, and whether it consists of runs that are set apart."""
+    for one in decoded(text, within=within):
+        yield False, one.row
+        if one.apart:
+            yield True, one.apart
+    if b"\\" in text or b"&#" in text:
+        # Escapes that stay after JSON was read are a list of code points like any other.
+        yield False, _simple_escapes(with_escapes_read(text))
+    if b"85" in text:
+        yield from ((True, one.row) for one in base85(text))
+    yield from ((False, one.row) for one in listed(text))
+
+
+def _simple_escapes(text: bytes) -> bytes:
+    """``\\x41`` and ``\\101`` read as well, as C and shells write bytes."""
+    if b"\\" not in text:
+        return text
+    return _BYTE_ESCAPE.sub(lambda hit: bytes([int(hit[1], 16) if hit[1] else int(hit[2], 8) & 0xFF]), text)

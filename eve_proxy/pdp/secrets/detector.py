@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import re2
 
-from eve_proxy.pdp.assembly.vocabulary import bytes_options
+from eve_proxy.pdp.lexicon import bytes_options
 from eve_proxy.pdp.question import Question
 from eve_proxy.pdp.reading import glance, percent_decoded
-from eve_proxy.pdp.secrets.formats import FORMATS
+from eve_proxy.pdp.secrets.checks import entropy, looks_drawn
+from eve_proxy.pdp.secrets.formats import FORMATS, Format
 
 # Hits that one text may have before it is let go: every one of them was an example or on its way home.
 MOST_HITS: Final = 256
-_EXAMPLE: Final = re2.compile(rb"(?i)example|xxxx|0000000|1234567|abcdefgh|your|placeholder|changeme|redacted|\*\*\*")
-_FORMATS: Final = re2.compile(b"|".join([b"(" + row.pattern + b")" for row in FORMATS]), bytes_options())
-_ONE_PASS = bytes_options()
+_FORMATS: Final = re2.compile(
+    b"|".join([b"(" + row.pattern + b")" for row in FORMATS]), bytes_options(max_mem=64 << 20)
+)
+_ONE_PASS = bytes_options(max_mem=64 << 20)
 _ONE_PASS.never_capture = True
 _ANY: Final = re2.compile(b"|".join([row.pattern for row in FORMATS]), _ONE_PASS)
+# What cannot be a secret by itself, at the end of an address of a database: this machine, or a name of documentation.
+_LOCAL: Final = re2.compile(
+    rb"^(?:localhost|127\.[0-9.]+|\[::1\]|0\.0\.0\.0|db|host|hostname|postgres|mysql|redis|mongo|rabbitmq|database"
+    rb"|server"
+    rb"|[a-z0-9.-]*\bexample\.[a-z]{2,8}|[a-z0-9.-]+\.example)(?:[:/?\s,\"']|$)",
+    bytes_options(),
+)
 _NAMED: Final = re2.compile(
-    rb"(?i)(?:secret|passw(?:or)?d|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?token|access[_-]?token|credential)"
+    rb"(?i)(?:secret|passw(?:or)?d|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?token|access[_-]?token"
+    rb"|credential)"
     rb"[a-z_-]{0,20}[\"']?\s{0,4}(?:[:=]|=>)\s{0,4}[\"']?([A-Za-z0-9+/_.~-]{20,200})",
     bytes_options(),
 )
@@ -43,12 +51,29 @@ class KnownCredentials:
     def _in_text(self, text: bytes, host: str) -> bool:
         if _ANY.search(text) is None:
             return False
-        for hit in islice(_FORMATS.finditer(text), MOST_HITS):
-            homes = FORMATS[hit.lastindex - 1].homes
-            at_home = any(host == home or host.endswith("." + home) for home in homes)
-            if not at_home and not _EXAMPLE.search(hit.group()):
-                return True
+        return any(_is_leaving(hit, host) for hit in islice(_FORMATS.finditer(text), MOST_HITS))
+
+
+def _is_leaving(hit: Any, host: str) -> bool:
+    row = FORMATS[hit.lastindex - 1]
+    if any(host == home or host.endswith("." + home) for home in row.homes):
         return False
+    if row.beside not in hit.string:
+        return False
+    found = hit.group()
+    if row.proof is not None and row.proof(found):
+        return True
+    if row.name == "database" and _LOCAL.search(hit.string[hit.end() : hit.end() + 64]):
+        return False
+    return looks_drawn(_secret(row, found))
+
+
+def _secret(row: Format, found: bytes) -> bytes:
+    """The part of a hit that was drawn."""
+    trimmed = found.rstrip(b"@=")
+    if not row.secret:
+        return trimmed
+    return trimmed[max(trimmed.rfind(bytes((mark,))) for mark in row.secret) + 1 :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +94,4 @@ class NamedSecrets:
 def _random(value: bytes) -> bool:
     """Whether ``value`` looks drawn at random: letters and digits, many different ones, no example."""
     letters = sum(map(bytes.isalpha, (value[at : at + 1] for at in range(len(value)))))
-    if not 0 < letters < len(value) or _EXAMPLE.search(value):
-        return False
-    return entropy(value) >= _LEAST_BITS
-
-
-def entropy(value: bytes) -> float:
-    """Shannon entropy of the bytes of ``value``, in bits a byte; 0 for nothing."""
-    size = len(value)
-    return -sum([count / size * math.log2(count / size) for count in Counter(value).values()])
+    return 0 < letters < len(value) and looks_drawn(value) and entropy(value) >= _LEAST_BITS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eve_proxy.pdp.assembly.windows import OVERLAP, SIZE, is_binary, plain, stream_of, tokens_of, windows
+from eve_proxy.pdp.assembly.windows import CLOSELY, OVERLAP, SIZE, is_binary, plain, windows
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from eve_proxy.pdp.assembly.windows import OVERLAP, SIZE, is_binary, plain, stre
     [
         ("CY\u2013an\u00adide", b"cy-an-ide"),
         ("\u201cCy\u201d", b'"cy"'),
+        ("\u00ab cy \u00bb", b'"cy"'),
         ("c\u200by", b"c*y"),
         ("c\U0001f525y", b"c*"),
         ("Ж", "ж".encode()),
@@ -24,14 +25,9 @@ def test_typography_is_made_plain(text: str, form: bytes) -> None:
     assert plain(text.encode()).startswith(form)
 
 
-def test_letters_next_to_an_emoji_stay_letters() -> None:
-    """An emoji between two letters is a gap, not a letter."""
-    assert tokens_of(plain("c\U0001f525y".encode(), ascii_only=True)) == [b"c", b"y"]
-
-
 def test_a_short_text_is_one_window() -> None:
-    """Ordinary bodies are judged as a whole."""
-    assert list(windows(b"Abc")) == [b"abc"]
+    """Ordinary bodies are judged as a whole, closely."""
+    assert list(windows(b"Abc")) == [(True, b"Abc")]
 
 
 @given(st.integers(SIZE - 50, 3 * SIZE), st.integers(0, 3 * SIZE))
@@ -40,13 +36,15 @@ def test_what_is_shorter_than_the_overlap_is_in_one_window(length: int, place: i
     place = min(place, length)
     mark = b"!" * OVERLAP
     text = b"." * place + mark + b"." * (length - place)
-    assert any(mark in window for window in windows(text))
-    assert all(len(window) <= SIZE for window in windows(text))
+    assert any(mark in window for _, window in windows(text))
+    assert all(len(window) <= SIZE for _, window in windows(text))
 
 
-def test_a_stream_has_one_space_around_every_token() -> None:
-    """Patterns rely on it."""
-    assert stream_of(tokens_of(b"a--b,c ")) == b" a b c "
+def test_a_long_text_is_looked_at_closely_at_its_ends() -> None:
+    """Time stays bounded: instructions begin or end what they are about."""
+    assert all(closely for closely, _ in windows(b"." * (CLOSELY * (SIZE - OVERLAP))))
+    looks = [closely for closely, _ in windows(b"." * 10 * SIZE)]
+    assert looks == [True] + [False] * (len(looks) - 2) + [True]
 
 
 def test_binary_data_is_told_from_text() -> None:
