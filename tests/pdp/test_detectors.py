@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import json
 import pkgutil
@@ -246,7 +247,11 @@ def test_memory_is_bounded(body: bytes) -> None:
 
 
 def test_random_uploads_pass() -> None:
-    """Archives and pictures are no attack, whatever is asked next to them."""
+    """Archives and pictures are no attack, whatever is asked next to them, and however long they are."""
     draw = random.Random(3)
-    for size in (1, 40, 300):
-        assert evaluate(POLICY, question(TELLING + draw.randbytes(size * KIBIBYTE))).allows
+    for size in (1, 40, 300, 9 * KIBIBYTE):
+        data = draw.randbytes(size * KIBIBYTE)
+        assert evaluate(POLICY, question(TELLING + data)).allows
+        assert evaluate(POLICY, question(data)).allows
+    text = base64.b64encode(draw.randbytes(6 * KIBIBYTE * KIBIBYTE))
+    assert evaluate(POLICY, question(TELLING + text)).allows

@@ -14,7 +14,7 @@ from eve_proxy.pdp.assembly.literals import in_a_row, literals_of, sliced
 from eve_proxy.pdp.assembly.skimming import gapped, quoted, turned
 from eve_proxy.pdp.assembly.spelling import backwards, initials, pieces_backwards, strided, unseparated
 from eve_proxy.pdp.assembly.substitution import dictionary_of, filled, rewritten, rules_of, translated
-from eve_proxy.pdp.assembly.windows import is_binary, plain, windows
+from eve_proxy.pdp.assembly.windows import is_binary, plain, windows, without_data
 from eve_proxy.pdp.assembly.words import ORDINARY, unusual
 from eve_proxy.pdp.lexicon import APART, MOST_HITS, SEAM, Found, Lexicon, compared
 from eve_proxy.pdp.question import Question
@@ -70,6 +70,7 @@ class SymbolicAssembly:
     def _in_window(self, raw: bytes, cues: Cue, *, closely: bool) -> bool:
         if is_binary(raw):
             return False
+        raw = without_data(raw)
         if not closely:
             return self._skimmed(raw.lower(), cues)
         text = plain(raw)

@@ -6,8 +6,13 @@ overlap can fall between two of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
+
+import re2
+
+from eve_proxy.pdp.lexicon import bytes_options
 
 SIZE: Final = 64 << 10
 OVERLAP: Final = 4 << 10
@@ -36,6 +41,14 @@ for _characters, _instead in _PLAIN:
 _GUILLEMET: Final = "\u00ab".encode()
 _CLOSING: Final = "\u00bb".encode()
 _PICTOGRAPH: Final = b"\xf0\x9f"
+_ANY_RUN: Final = re2.compile(rb"[A-Za-z0-9+/_-]{64}", bytes_options())
+# Linear in re too: a run is only tried where it begins.
+_RUN: Final = re.compile(rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{64,}={0,2}")
+# Of random base64 five in twelve letters are capitals, as many small, and two in thirteen digits.
+_SHARE: Final = 5
+_NOT_CAPITALS: Final = bytes([code for code in range(256) if not 0x41 <= code <= 0x5A])
+_NOT_SMALL: Final = bytes([code for code in range(256) if not 0x61 <= code <= 0x7A])
+_NOT_DIGITS: Final = bytes([code for code in range(256) if not 0x30 <= code <= 0x39])
 _CONTROLS: Final = bytes(sorted(set(range(32)) - set(b"\t\n\r"))) + b"\x7f"
 
 
@@ -53,6 +66,21 @@ def plain(text: bytes) -> bytes:
     # Emoji separate like punctuation. What is left of each (two stray bytes) becomes U+FFFD, and that a gap.
     text = text.replace(_PICTOGRAPH, b"*").replace(b"\xef\xb8\x8f", b"")
     return text.decode("utf-8", "replace").replace("\ufffd", "*").lower().encode("utf-8", "replace")
+
+
+def without_data(text: bytes) -> bytes:
+    """``text`` with a blank for each long run of base64 or the like: among random letters every word stands somewhere.
+
+    A run is data when small letters, capitals and digits are mixed in it.
+    """
+    return _RUN.sub(_blank, text) if _ANY_RUN.search(text) is not None else text
+
+
+def _blank(hit: re.Match[bytes]) -> bytes:
+    run = hit.group()
+    capitals, small = len(run.translate(None, _NOT_CAPITALS)), len(run.translate(None, _NOT_SMALL))
+    digits = len(run.translate(None, _NOT_DIGITS))
+    return b" " if min(capitals, small, 4 * digits) > len(run) // _SHARE else run
 
 
 def windows(text: bytes) -> Iterator[tuple[bool, bytes]]:

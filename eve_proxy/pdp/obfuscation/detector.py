@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import re2
 
+from eve_proxy.pdp.assembly.windows import is_binary, without_data
 from eve_proxy.pdp.lexicon import Lexicon, folded
 from eve_proxy.pdp.obfuscation.folding import has_a_sign, openly, undisguised, unseen_messages
 from eve_proxy.pdp.obfuscation.lookalikes import SOFT_HYPHEN, is_weak
@@ -20,6 +21,10 @@ MOST_SPELLINGS: Final = 24
 SHORT_TEXT: Final = 8 << 10
 _SIZE: Final = 256 << 10
 _OVERLAP: Final = 4 << 10
+# Bytes on either side of a hit that tell text from data.
+_AROUND: Final = 128
+# Replacement characters that a character cut off at an end may leave.
+_CUT_OFF: Final = 3
 _OVERRIDE: Final = "\u202e".encode()
 # Where a right-to-left override ends (UAX #9: the end of the paragraph, or what pops it).
 _ENDS: Final = re2.compile("(?s)(?:[\n\r\u2029\u202c\u2069].*)".encode())
@@ -44,7 +49,7 @@ class UnicodeObfuscation:
         body = question.body
         if not body:
             return False
-        if any(_is_leet(hit.group()) for hit in islice(self.leet.finditer(body), MOST_SPELLINGS)):
+        if any(_is_leet(hit) for hit in islice(self.leet.finditer(body), MOST_SPELLINGS)):
             return True
         if body.isascii() and not _may_be_escaped(body, question.content_type):
             return False
@@ -114,10 +119,21 @@ def _may_be_escaped(body: bytes, content_type: bytes) -> bool:
     )
 
 
-def _is_leet(spelling: bytes) -> bool:
-    """Whether a third of the signs are letters still, and not only those of hexadecimal numbers."""
+def _is_leet(hit: Any) -> bool:
+    """Whether a third of the signs are letters still, not only those of hexadecimal numbers, and it stands in text."""
+    spelling = hit.group()
     letters = [code for code in spelling if chr(code).isalpha()]
-    return 3 * len(letters) >= len(spelling.strip()) and any(chr(code) not in "abcdefABCDEF" for code in letters)
+    if 3 * len(letters) < len(spelling.strip()) or all(chr(code) in "abcdefABCDEF" for code in letters):
+        return False
+    # Among random bytes every short word stands somewhere.
+    around: bytes = hit.string[max(0, hit.start() - _AROUND) : hit.end() + _AROUND]
+    return not is_binary(around) and _is_utf8(around) and spelling in without_data(around)
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Whether ``text`` is, a character cut off at either end apart."""
+    read = text.decode("utf-8", "replace")
+    return "\ufffd" not in read[_CUT_OFF : len(read) - _CUT_OFF]
 
 
 def _is_disguise(spelling: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import re2
 
-from eve_proxy.pdp.assembly.windows import is_binary, windows
+from eve_proxy.pdp.assembly.windows import is_binary, windows, without_data
 from eve_proxy.pdp.lexicon import APART, Lexicon, bytes_options, compared, folded
 from eve_proxy.pdp.ordinal.alphabets import ATBASH, SHIFTS, braille, morse, placed, spelled
 from eve_proxy.pdp.ordinal.encodings import base85, decoded, listed
@@ -71,7 +71,9 @@ class OrdinalQuine:
         if is_binary(text):
             return False
         shown = _Shown(self.lexicon, text)
-        if (asked.cipher and self.ciphered.search(compared(text)) is not None) or self.coded.search(text) is not None:
+        if self.coded.search(text) is not None:
+            return True
+        if asked.cipher and self.ciphered.search(compared(without_data(text))) is not None:
             return True
         part = text
         for number in range(LAYERS):
@@ -88,17 +90,14 @@ class OrdinalQuine:
             return False
         short = len(text) <= SHORT_TEXT
         shown = _Shown(self.lexicon, text)
-        if asked.cipher and (
-            (self.ciphered.search(folded(text)) is not None)
-            or (
-                short
-                and any(
-                    shown.hides(text.translate(table), short=True, least=_LEAST_SHIFTED) for table in (*SHIFTS, ATBASH)
-                )
-            )
-        ):
-            return True
-        if any(shown.hides(one, short=short) for one in _alphabets(text)):
+        words = without_data(text)
+        if asked.cipher:
+            if self.ciphered.search(folded(words)) is not None:
+                return True
+            moved = (words.translate(table) for table in (*SHIFTS, ATBASH)) if short else ()
+            if any(shown.hides(one, short=True, least=_LEAST_SHIFTED) for one in moved):
+                return True
+        if any(shown.hides(one, short=short) for one in _alphabets(words)):
             return True
         layer = [text, text[::-1]] if asked.backwards else [text]
         if short and b"\n" in text:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eve_proxy.pdp.assembly.windows import CLOSELY, OVERLAP, SIZE, is_binary, plain, windows
+from eve_proxy.pdp.assembly.windows import CLOSELY, OVERLAP, SIZE, is_binary, plain, windows, without_data
 
 
 @pytest.mark.parametrize(
@@ -51,3 +54,11 @@ def test_binary_data_is_told_from_text() -> None:
     """A picture is not read as prose."""
     assert is_binary(bytes(range(256)))
     assert not is_binary(b"text\twith\r\nlines")
+
+
+def test_data_is_taken_out_of_text() -> None:
+    """Base64 spells anything by chance; a long word with hyphens does not."""
+    data = base64.b64encode(random.Random(2).randbytes(90))
+    assert without_data(b"see " + data + b" here") == b"see   here"
+    for text in (b"c-y-a-n-i-d-e-" * 9, b"a" * 99, b"0123456789abcdef" * 9, data[:60]):
+        assert without_data(text) == text

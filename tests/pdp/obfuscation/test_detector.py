@@ -70,3 +70,14 @@ def test_honest_spelling_passes(text: str) -> None:
 def test_any_text_gets_an_answer(text: str) -> None:
     """Nothing a client sends makes the detector fail."""
     assert DETECTOR.found_in(ask(text.encode("utf-8", "replace"))) in (True, False)
+
+
+def test_leet_among_random_bytes_is_chance() -> None:
+    """An archive that happens to spell a word passes; a text that does is looked at, at the edge of a character too."""
+    letters = "\u0436".encode()
+    assert DETECTOR.found_in(ask(letters * 80 + b" cy4nide " + letters * 81))
+    assert DETECTOR.found_in(ask(b"x" + letters * 80 + b" cy4nide  " + letters * 81))
+    assert not DETECTOR.found_in(ask(bytes(range(256)) + b" cy4nide " + bytes(range(256))))
+    assert not DETECTOR.found_in(ask(b"letters \xe9\xff\xe9 " + b"cy4nide \xc3\xff\xe9 letters"))
+    data = b"QmFzZTY0IGRhdGEgaXMgbm90IHRleHQsIGFuZCBtYXkgc3BlbGwgYW55dGhpbmcgYnkgY2hhbmNlMTIz"
+    assert not DETECTOR.found_in(ask(data + b"/cy4nide/" + data))
