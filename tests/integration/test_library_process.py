@@ -267,7 +267,10 @@ work()  # Python 3.12.0 and 3.12.1 start no thread once the main one has ended
 @pytest.mark.parametrize("kind", ["plain", "coroutine"])
 def test_ctrl_c(program: Program, kind: str) -> None:
     """It ends the program at once, while the function still runs, and the allow is taken back on record."""
+    # Whoever runs the tests in the background of a shell ignores Ctrl-C, and so would this program.
     script = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 @enforce(caller="plain", timeout_s=60)
 def plain(): print("runs", flush=True); time.sleep(50)
 @enforce(caller="coroutine", timeout_s=60)
