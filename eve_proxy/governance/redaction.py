@@ -84,7 +84,8 @@ class Redactor:
     def _parameter(self, parameter: bytes) -> bytes:
         name, equals, value = parameter.partition(b"=")
         plain = unquote_to_bytes(name.replace(b"+", b" ")) if b"%" in name or b"+" in name else name
-        if not equals or plain.strip().lower() not in self._query:
+        # After a second "?" some servers begin anew, others take it for a part of the name.
+        if not equals or plain.strip().lstrip(b"?").lower() not in self._query:
             return parameter
         # Decoded first, so that two spellings of one credential stay comparable.
         return name + b"=" + self.value(unquote_to_bytes(value) if b"%" in value else value)

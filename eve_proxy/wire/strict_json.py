@@ -13,6 +13,8 @@ import orjson
 
 # Nobody who asks or answers has a hundred. Counting them in Python, as names are, takes a tenth of a second.
 MOST_OBJECTS: Final = 100_000
+# The same on every Python: its own bound has moved from release to release.
+DEEPEST: Final = 500
 
 
 def loads(document: bytes) -> Any:
@@ -21,8 +23,7 @@ def loads(document: bytes) -> Any:
     Half of a surrogate pair, written as an escape, is let through as Python has it: whether a text can be used is for
     whoever uses it to say.
 
-    :raises ValueError: not JSON, or not strictly; nested deeper than the parser goes (hundreds of levels); more than
-        ``MOST_OBJECTS``.
+    :raises ValueError: not JSON, or not strictly; nested deeper than ``DEEPEST``; more than ``MOST_OBJECTS``.
     """
     # Too many braces may stand in a text; then it is read slowly, but to the end.
     value = _as_we_spell_it(document) if document.count(b"{") <= MOST_OBJECTS else None
@@ -44,9 +45,25 @@ def _by_hand(text: str) -> Any:
         return members
 
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if text.count("[") + text.count("{") > DEEPEST:
+        _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [each for item in level if isinstance(item, dict | list) for each in _members(item)]
+        if not level:
+            return
+    raise ValueError("nested too deeply")
+
+
+def _members(item: dict[str, Any] | list[Any]) -> Any:
+    return item.values() if isinstance(item, dict) else item
 
 
 def _as_we_spell_it(document: bytes) -> Any:

@@ -111,3 +111,9 @@ def test_a_secret_value_never_shows(secret: str, before: str, after: str, name: 
 def test_a_target_without_credentials_is_unchanged(target: bytes) -> None:
     """The path that is judged is the path that is sent."""
     assert Redactor(KEY, query=["no-such-parameter-anywhere"]).target(target) == target
+
+
+@pytest.mark.parametrize("target", [b"/a??key=s3cret", b"/a?b=1&??key=s3cret", b"/a?%3Fkey=s3cret"])
+def test_a_second_question_mark_hides_no_name(target: bytes) -> None:
+    """Some servers take what follows it for the query."""
+    assert b"s3cret" not in Redactor(b"k" * 32).target(target)

@@ -46,7 +46,7 @@ def test_a_name_that_occurs_twice_is_refused(document: bytes) -> None:
     "document",
     [
         b"", b"{", b"NaN", b'{"a": -Infinity}', b'\xef\xbb\xbf{"a":1}', b"\xff", '{"a":1}'.encode("utf-16"), b"{} {}",
-        b"{'a': 1}", b'{"a": 1,}', b'"\x01"', b"[" * 5000 + b"]" * 5000, b"1" * 5000,
+        b"{'a': 1}", b'{"a": 1,}', b'"\x01"', b"[" * 5000 + b"]" * 5000, b"[" * 503 + b"]" * 503 + b" ", b"1" * 5000,
     ],
 )  # fmt: skip
 def test_what_is_not_strictly_json_is_refused(document: bytes) -> None:
@@ -63,3 +63,10 @@ def test_more_objects_than_anybody_needs_are_refused(between: bytes) -> None:
     with pytest.raises(ValueError, match="more than 100000 objects"):
         loads(b"[%b%b{}]" % (many, between))
     assert loads(b'[1%b"%b"]' % (between, b"{" * (MOST_OBJECTS + 1))) == [1, "{" * (MOST_OBJECTS + 1)]
+
+
+def test_depth_is_bounded_alike_on_every_python() -> None:
+    """What is read does not depend on the interpreter: 500 levels are, more are not."""
+    assert loads(b" " + b"[" * 500 + b"]" * 500) is not None
+    with pytest.raises(ValueError, match="nested too deeply"):
+        loads(b" " + b"[" * 502 + b"]" * 502)
