@@ -138,7 +138,7 @@ async def _decide(
     decisions: list[Decision],
 ) -> None:
     clock, entropy = SystemClock(), SystemEntropy()
-    own_ports = {config.port} if config.port else set()
+    own_ports = {port for port in (config.port, config.transparent_port) if port}
     resolver = Resolver(reactor, reactor)
     # A rehearsal shows no head of a journal, so that nobody can witness it.
     governor, governance = build_governor(

@@ -48,7 +48,7 @@ class Admin:
         """Answer one request."""
         request = head.request
         head_only = request.method == "HEAD"
-        if not is_public(head) and _is_for_certificates(head):
+        if _is_for_certificates(head):
             self.certificates.enter(client, head)
         elif not is_public(head):
             message = "this is a forward proxy: send absolute-form requests (GET http://host/path) or CONNECT host:port"
@@ -56,9 +56,9 @@ class Admin:
         elif request.method not in ("GET", "HEAD"):
             client.answer(answers.text(405, "only GET and HEAD", [(b"Allow", b"GET, HEAD")]), keep=False)
         elif _path(head) == HEALTHZ:
-            _ok(client, head, _TEXT, b"ok", [])
+            answers.serve(client, head, _TEXT, b"ok", [])
         elif _path(head) == JWKS_PATH:
-            _ok(client, head, _JWKS, self.jwks(), [])
+            answers.serve(client, head, _JWKS, self.jwks(), [])
         else:
             self._ready(client, head)
 
@@ -66,7 +66,7 @@ class Admin:
         state = self.readiness()
         fields = [(b"X-EVE-Warning", ", ".join(state.warnings).encode("ascii", "replace"))] if state.warnings else []
         if state.problem is None:
-            _ok(client, head, _TEXT, b"ok", fields)
+            answers.serve(client, head, _TEXT, b"ok", fields)
         else:
             head_only = head.request.method == "HEAD"
             client.answer(answers.text(503, state.problem, fields, head_only=head_only), keep=False)
@@ -84,9 +84,3 @@ def _is_for_certificates(head: RequestHead) -> bool:
 
 def _path(head: RequestHead) -> bytes:
     return head.request.target.partition(b"?")[0]
-
-
-def _ok(client: Downstream, head: RequestHead, kind: bytes, body: bytes, fields: answers.Fields) -> None:
-    keep = client.may_continue
-    head_only = head.request.method == "HEAD"
-    client.answer(answers.render(200, kind, body, fields, head_only=head_only, keep=keep), keep=keep)

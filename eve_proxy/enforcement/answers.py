@@ -9,6 +9,8 @@ import orjson
 from eve_proxy.model.certificate import DecisionCertificate
 from eve_proxy.model.verdict import Outcome, Verdict
 from eve_proxy.signing.seal import header_value
+from eve_proxy.transport.downstream import Downstream
+from eve_proxy.wire.events import RequestHead
 
 CERTIFICATE_FIELD = b"X-EVE-Decision-Cert"
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n"
@@ -72,6 +74,12 @@ def render(
     lines += [name + b": " + value for name, value in fields]
     lines.append(b"Connection: keep-alive" if keep else b"Connection: close")
     return b"\r\n".join(lines) + b"\r\n\r\n" + (b"" if head_only else body)
+
+
+def serve(client: Downstream, head: RequestHead, kind: bytes, body: bytes, fields: Fields) -> None:
+    """Answer a request that was addressed to us; the connection goes on if it can, and the answer says which."""
+    keep = client.may_continue
+    client.answer(render(200, kind, body, fields, head_only=head.request.method == "HEAD", keep=keep), keep=keep)
 
 
 def established(certificate: DecisionCertificate) -> bytes:

@@ -58,10 +58,10 @@ class Certificates:
         last = _LAST.fullmatch(query)
         if path == PATH and last is not None and int(last[1]) <= MOST:
             lines = self.last(int(last[1]))
-            lines.addCallback(lambda found: _many(client, head_only, found)).addErrback(_unreadable, refuse)
+            lines.addCallback(partial(_many, client, head)).addErrback(_unreadable, refuse)
         elif name and not query:
             found: Deferred[Any] = self.find(name.decode("ascii")) if _ID.fullmatch(name) else succeed(None)
-            found.addCallback(partial(_one, client, head_only, refuse)).addErrback(_unreadable, refuse)
+            found.addCallback(partial(_one, client, head, refuse)).addErrback(_unreadable, refuse)
         else:
             refuse(400, _HOW)
 
@@ -74,16 +74,15 @@ def _means_us(authority: Authority) -> bool:
     return authority.address is not None or "." not in authority.host
 
 
-def _one(client: Downstream, head_only: bool, refuse: Callable[[int, str], None], line: bytes | None) -> None:
+def _one(client: Downstream, head: RequestHead, refuse: Callable[[int, str], None], line: bytes | None) -> None:
     if line is None:
         refuse(404, "not among the last certificates of this journal; eve-proxy verify reads all of it")
     else:
-        client.answer(answers.render(200, b"application/json", line, _FRESH, head_only=head_only, keep=True), keep=True)
+        answers.serve(client, head, b"application/json", line, _FRESH)
 
 
-def _many(client: Downstream, head_only: bool, lines: list[bytes]) -> None:
-    body = b"".join([line + b"\n" for line in lines])
-    client.answer(answers.render(200, b"application/x-ndjson", body, _FRESH, head_only=head_only, keep=True), keep=True)
+def _many(client: Downstream, head: RequestHead, lines: list[bytes]) -> None:
+    answers.serve(client, head, b"application/x-ndjson", b"".join([line + b"\n" for line in lines]), _FRESH)
 
 
 def _refuse(client: Downstream, head_only: bool, status: int, message: str) -> None:

@@ -7,17 +7,20 @@ dial. The address that the client meant is believed only where there is no name,
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
+
+from zope.interface import implementer
 
 from eve_proxy.enforcement import forward
 from eve_proxy.enforcement.gate import Gate
 from eve_proxy.enforcement.released import Released
 from eve_proxy.enforcement.server_name import ACCESS_DENIED
-from eve_proxy.model.authority import Authority, parse_authority
+from eve_proxy.interfaces import IResolver
+from eve_proxy.model.authority import Authority, IPAddress, parse_authority
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.errors import InvalidAuthority, Malformed
-from eve_proxy.model.exchange import Coverage, Exchange, Route
+from eve_proxy.model.exchange import Coverage, Route
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.request import Request
 from eve_proxy.model.verdict import Verdict, refuse
@@ -27,9 +30,9 @@ from eve_proxy.wire.client_hello import ClientHello, Seen, protocol_name
 from eve_proxy.wire.events import Form, RequestHead
 
 RULE: Final = "transparent"
+_TLS: Final = 0x16
 # TLS alert, fatal, internal_error (RFC 8446 section 6): upstream cannot be reached.
 _INTERNAL_ERROR: Final = b"\x15\x03\x03\x00\x02\x02\x50"
-_TLS: Final = 0x16
 
 
 async def enter(gate: Gate, client: Downstream, destination: Authority, head: RequestHead) -> None:
@@ -37,15 +40,13 @@ async def enter(gate: Gate, client: Downstream, destination: Authority, head: Re
 
     :param destination: the literal address and the port that the client meant.
     """
-    request = head.request
     disagreement = _disagreement(head, destination)
     if disagreement is not None:
         client.malformed(disagreement)
         return
-    if gate.transparent_verify == "off":
-        request = replace(request, authority=_at(request.authority, destination))
-    coverage = Coverage.HANDSHAKE if request.websocket else Coverage.FULL
-    exchange = gate.exchange(client, request, Route.TRANSPARENT, coverage)
+    gate = _leading(gate, destination)
+    coverage = Coverage.HANDSHAKE if head.request.websocket else Coverage.FULL
+    exchange = gate.exchange(client, head.request, Route.TRANSPARENT, coverage)
     decision = await gate.rule(client, exchange, client.body)
     if decision is None or decision.permit is None:
         return
@@ -53,7 +54,7 @@ async def enter(gate: Gate, client: Downstream, destination: Authority, head: Re
     if objection is None:
         forward.release(gate, client, decision)
     else:
-        gate.refuse(client, await gate.pipeline.refuse(exchange, objection, parent=decision.certificate))
+        gate.refuse(client, await gate.pipeline.refuse(decision.exchange, objection, parent=decision.certificate))
 
 
 async def enter_tunnel(gate: Gate, client: Downstream, destination: Authority, seen: Seen, held: bytes) -> None:
@@ -64,21 +65,45 @@ async def enter_tunnel(gate: Gate, client: Downstream, destination: Authority, s
     authority, objection = _named(seen, destination, held)
     if objection is not None and gate.transparent_unnamed == "address":
         authority, objection = authority or destination, None
-    if authority is not None and gate.transparent_verify == "off":
-        authority = _at(authority, destination)
-    exchange = gate.exchange(client, _tunnel_to(authority or destination), Route.TRANSPARENT, Coverage.DESTINATION)
-    answers = _TlsAnswers(gate) if held[:1] == bytes([_TLS]) else _Silence(gate)
-    if objection is not None:
-        answers.refuse(client, await _certified(gate, exchange, objection))
+    gate = _leading(gate, destination)
+    request = Request(
+        method="CONNECT", scheme="https", authority=authority or destination, target=b"", headers=Headers()
+    )
+    exchange = gate.exchange(client, request, Route.TRANSPARENT, Coverage.DESTINATION)
+    words = _Words(gate, ACCESS_DENIED, _INTERNAL_ERROR) if held[0] == _TLS else _Words(gate, b"", b"")
+    if objection is not None and gate.admission.objection(exchange, late=client.late) is None:
+        words.refuse(client, await gate.pipeline.refuse(exchange, objection))
         return
-    decision = await gate.rule(client, exchange, None, answers.refuse)
+    decision = await gate.rule(client, exchange, None, words.refuse)
     if decision is None or decision.permit is None:
         return
     objection = _elsewhere(gate, decision, destination)
     if objection is not None:
-        answers.refuse(client, await gate.pipeline.refuse(exchange, objection, parent=decision.certificate))
+        words.refuse(client, await gate.pipeline.refuse(exchange, objection, parent=decision.certificate))
         return
-    client.tunnel(decision.permit, TunnelOpening(client, b"", answers.outcome(decision), held=held))
+    client.tunnel(decision.permit, TunnelOpening(client, b"", words.released(decision), held=held))
+
+
+@implementer(IResolver)
+@dataclass(frozen=True, slots=True)
+class _AsDialled:
+    """EVE_PROXY_TRANSPARENT_VERIFY=off: every name leads where the client was going. It is judged there like any
+    address that a name leads to, and the name like any name.
+    """
+
+    address: IPAddress
+
+    async def resolve(self, host: str) -> tuple[IPAddress, ...]:
+        """The client's own address."""
+        return (self.address,)
+
+
+def _leading(gate: Gate, destination: Authority) -> Gate:
+    """The gate, with the client's word for where names lead if the operator takes it."""
+    if gate.transparent_verify != "off":
+        return gate
+    assert destination.address is not None
+    return replace(gate, pipeline=replace(gate.pipeline, resolver=_AsDialled(destination.address)))
 
 
 def _disagreement(head: RequestHead, destination: Authority) -> Malformed | None:
@@ -119,41 +144,29 @@ def _elsewhere(gate: Gate, decision: Decision, destination: Authority) -> Verdic
     return refuse(RULE, "the name does not lead to the address that the connection was made to")
 
 
-def _at(authority: Authority, destination: Authority) -> Authority:
-    """The same name, reached at the client's address: it is judged as an address too."""
-    return replace(authority, address=destination.address)
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a client reads that would not understand an HTTP answer: alerts of TLS, or nothing but the end.
 
+    :ivar refusal: there is no permit.
+    :ivar failure: there is one, and no way to the upstream.
+    """
 
-def _tunnel_to(authority: Authority) -> Request:
-    return Request(method="CONNECT", scheme="https", authority=authority, target=b"", headers=Headers())
-
-
-async def _certified(gate: Gate, exchange: Exchange, objection: Verdict) -> Decision:
-    return await gate.admission.refuse(exchange, gate.admission.objection(exchange) or objection)
-
-
-class _Silence:
-    """For a protocol that we do not speak: the connection ends, and the journal says why."""
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    gate: Gate
+    refusal: bytes
+    failure: bytes
 
     def refuse(self, client: Downstream, decision: Decision) -> None:
-        """No permit."""
-        self._gate.log.decided(decision, None, detail=decision.failure)
-        client.answer(self.refusal, keep=False)
+        """As ``Gate.refuse``."""
+        if decision.failure is not None and decision.certificate is not None:
+            client.answer(self.released(decision).failed(decision.failure), keep=False)
+        else:
+            self.gate.log.decided(decision, None)
+            client.answer(self.refusal, keep=False)
 
-    def outcome(self, decision: Decision) -> Released:
-        """Follows the tunnel."""
-        return _Tunnel(decision, self._gate, self.failure)
-
-    refusal = failure = b""
-
-
-class _TlsAnswers(_Silence):
-    """The same, and TLS has words for it."""
-
-    refusal, failure = ACCESS_DENIED, _INTERNAL_ERROR
+    def released(self, decision: Decision) -> Released:
+        """As ``Gate.released``."""
+        return _Tunnel(decision, self.gate, self.failure)
 
 
 class _Tunnel(Released):

@@ -36,11 +36,14 @@ def original_destination(connection: socket.socket) -> Authority | None:
 
     :param connection: an accepted socket.
     """
-    found = _ask(connection)
+    try:
+        found, here = _ask(connection), connection.getsockname()
+    except OSError:
+        # No connection tracking, no entry in it, or a client that has left already.
+        return None
     if found is None:
         return None
     address, port = found
-    here = connection.getsockname()
     if (str(address), port) == (here[0].partition("%")[0].removeprefix("::ffff:"), here[1]):
         return None
     return Authority(host=str(address), port=port, address=address)
@@ -51,17 +54,11 @@ def _ask(connection: socket.socket) -> tuple[IPAddress, int] | None:
         return None
     # A dual-stack listener's IPv4 clients are asked about as IPv4.
     mapped = connection.family == socket.AF_INET6 and connection.getpeername()[0].startswith("::ffff:")
-    try:
-        if connection.family == socket.AF_INET or mapped:
-            port, raw = _SOCKADDR_IN.unpack(connection.getsockopt(socket.SOL_IP, SO_ORIGINAL_DST, _SOCKADDR_IN.size))
-            return IPv4Address(raw), port
-        port, raw = _SOCKADDR_IN6.unpack(
-            connection.getsockopt(socket.IPPROTO_IPV6, SO_ORIGINAL_DST, _SOCKADDR_IN6.size)
-        )
-        return IPv6Address(raw), port
-    except OSError:
-        # No connection tracking, no entry in it, or a client that has left already.
-        return None
+    if connection.family == socket.AF_INET or mapped:
+        port, raw = _SOCKADDR_IN.unpack(connection.getsockopt(socket.SOL_IP, SO_ORIGINAL_DST, _SOCKADDR_IN.size))
+        return IPv4Address(raw), port
+    port, raw = _SOCKADDR_IN6.unpack(connection.getsockopt(socket.IPPROTO_IPV6, SO_ORIGINAL_DST, _SOCKADDR_IN6.size))
+    return IPv6Address(raw), port
 
 
 class Arrival:

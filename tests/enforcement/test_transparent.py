@@ -9,7 +9,7 @@ import pytest
 
 from eve_proxy.enforcement.server_name import ACCESS_DENIED
 from eve_proxy.model.decision import Mode
-from eve_proxy.model.errors import UpstreamFailed
+from eve_proxy.model.errors import ResolveFailed, UpstreamFailed
 from eve_proxy.model.exchange import Coverage, Route
 from tests.enforcement.bench import GateBench
 from tests.fakes.client_hello import client_hello
@@ -187,6 +187,55 @@ def test_off_goes_where_the_client_was_going(first: bytes) -> None:
     guarded.converse(first, destination="169.254.169.254:80" if first is GET else "10.0.0.1:443")
     assert last(guarded)["matched_vector"] == "destination"
     assert not guarded.reached_the_network
+
+
+@pytest.mark.parametrize(
+    ("settings", "vector"),
+    [
+        ({"blocked": "example.com"}, "blocklist"),
+        ({"settings": {"EVE_PROXY_ALLOWED_HOSTS": "example.org"}}, "allowlist"),
+    ],
+)
+@pytest.mark.parametrize("verify", ["dial-name", "strict", "off"])
+@pytest.mark.parametrize("first", [GET, HELLO])
+def test_the_name_is_judged_as_a_name_whatever_is_dialled(
+    first: bytes, verify: str, settings: dict[str, Any], vector: str
+) -> None:
+    """A listed host stays listed when the client's address is taken for it."""
+    bench = GateBench(transparent_verify=verify, **settings)
+    bench.converse(first, destination=WEB if first is GET else TLS)
+    assert last(bench)["matched_vector"] == vector
+    assert not bench.reached_the_network
+
+
+def test_the_second_certificate_is_about_the_same_request() -> None:
+    """What strict refuses after the lookup has the body's digest, as the allow before it."""
+    bench = GateBench(transparent_verify="strict")
+    bench.resolver.answer = ("93.184.216.99",)
+    post = b"POST / HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 5\r\n\r\nhello"
+    bench.converse(post, destination=WEB)
+    allow, block = [certificate.to_dict() for certificate in bench.sink.certificates]
+    assert allow["request"] == block["request"]
+    assert block["request"]["body_bytes"] == 5
+
+
+def test_a_name_that_leads_nowhere_is_no_refusal() -> None:
+    """TLS is told of an internal error, the log of a 502, and the outcome that it failed."""
+    bench = GateBench()
+    bench.resolver.answer = ResolveFailed("api.example.com: no such name")
+    transport = bench.converse(HELLO, destination=TLS)
+    assert transport.value() == b"\x15\x03\x03\x00\x02\x02\x50"
+    line = json.loads(bench.lines[0])
+    assert (line["verdict"], line["status"], line["detail"]) == ("allow", 502, "api.example.com: no such name")
+    assert bench.outcomes[0][1]["ended"] == "failed"
+
+
+def test_every_nameless_connection_is_certified() -> None:
+    """The bound on records is for strangers; what an admitted client tries is on record each time."""
+    bench = GateBench()
+    for _ in range(25):
+        bench.converse(b"SSH-2.0-x\r\n", destination=TLS)
+    assert [certificate.draft.matched_vector for certificate in bench.sink.certificates] == ["transparent"] * 25
 
 
 def test_a_client_that_may_not() -> None:

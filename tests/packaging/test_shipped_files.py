@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import subprocess
@@ -62,3 +63,16 @@ def test_names_in_the_readme_exist() -> None:
     """The README names no variable that the daemon would refuse."""
     names = set(re.findall(r"\bEVE_PROXY_[A-Z_]*[A-Z]\b", (ROOT / "README.md").read_text()))
     assert names <= {*BY_NAME, "EVE_PROXY_SERVICE", "EVE_PROXY_PORT"}
+
+
+def test_the_image_pins_every_dependency() -> None:
+    """A dependency that is added without a hash would stop the image's build, long after the change."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    wanted = {
+        re.split(r"[<>=!~\[; ]", line)[0].lower() for line in setup["options"]["install_requires"].split("\n") if line
+    }
+    pinned = (ROOT / "etc" / "docker" / "requirements.txt").read_text("utf-8")
+    names = {line.partition("==")[0].lower() for line in pinned.splitlines() if "==" in line}
+    assert wanted <= names
+    assert pinned.count("--hash=sha256:") >= len(names)

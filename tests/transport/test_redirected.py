@@ -84,6 +84,13 @@ def test_whoever_connects_to_us_was_not_redirected(here: tuple[str, int], was: A
     assert original_destination(Accepted(family, "::ffff:10.0.0.1", here, was)) is None  # type: ignore[arg-type]
 
 
+def test_a_client_that_has_left_already() -> None:
+    """A reset between the handshake and our accept() is a lost connection, not a defect."""
+    connection = Accepted(socket.AF_INET6, "::ffff:10.1.2.3", ("::1", 15001), ("203.0.113.9", 443))
+    connection.getpeername = lambda: (_ for _ in ()).throw(OSError(errno.ENOTCONN, "gone"))  # type: ignore[method-assign]
+    assert original_destination(connection) is None  # type: ignore[arg-type]
+
+
 def test_a_unix_socket_is_not_redirected() -> None:
     """Nothing is asked about it."""
     connection = Accepted(socket.AF_UNIX, "", ("", 0), OSError())
