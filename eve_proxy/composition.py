@@ -40,14 +40,14 @@ from eve_proxy.pdp.embedded import EmbeddedGovernor
 from eve_proxy.policy.destinations import Destinations
 from eve_proxy.policy.mandatory import mandatory_prefilters
 from eve_proxy.system import SystemClock, SystemEntropy
-from eve_proxy.transport.dialler import Dialler
 from eve_proxy.transport.factory import ProxyFactory
 from eve_proxy.transport.governance_http import GovernanceHttp
 from eve_proxy.transport.limits import BufferAccount, Limits
 from eve_proxy.transport.locality import is_own_address
-from eve_proxy.transport.pool import Pool
 from eve_proxy.transport.resolver import Resolver
 from eve_proxy.transport.tls import load_client_tls
+from eve_proxy.transport.way_out import WayOut
+from eve_proxy.way_out import build_way_out, governance_parent, parent_faults, ways
 
 
 def configure(environ: Mapping[str, str]) -> tuple[Config, Sequence[IPreFilter]]:
@@ -66,6 +66,7 @@ def configure(environ: Mapping[str, str]) -> tuple[Config, Sequence[IPreFilter]]
         client_tls(config)
     except ValueError as error:
         faults.append(str(error))
+    faults += parent_faults(config)
     if faults:
         raise ConfigurationError(tuple(sorted(faults)))
     return config, plugins
@@ -96,7 +97,7 @@ class Parts:
     pipeline: Pipeline
     router: Router
     factory: ProxyFactory
-    dialler: Dialler
+    dialler: WayOut
     governor: IGovernor
     governance: GovernanceHttp | None
 
@@ -153,7 +154,7 @@ def compose(
         transparent_verify=config.transparent_verify,
         transparent_unnamed=config.transparent_unnamed,
     )
-    dialler = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=config.upstream_timeout, own_ports=own_ports)
+    dialler = build_way_out(config, reactor=reactor, resolver=resolver, own_ports=own_ports)
     listening = ip_address(config.host)
     router = Router(
         gate,
@@ -214,6 +215,7 @@ def build_pipeline(
         deadline=config.enforce_timeout,
         max_content=config.max_body,
         fail_open=not config.fail_closed,
+        ways=ways(config),
     )
 
 
@@ -240,6 +242,7 @@ def build_governor(
         resolver=resolver,
         own_ports=own_ports,
         timeout=config.enforce_timeout,
+        parent=governance_parent(config, reactor=reactor, resolver=resolver, own_ports=own_ports),
     )
     token = config.governance_token
     credential = None

@@ -17,6 +17,7 @@ from eve_proxy.model.text import clean
 from eve_proxy.pdp.policy import Policy
 from eve_proxy.policy.clients import AllowedClients
 from eve_proxy.policy.networks import AllowedNetworks
+from eve_proxy.policy.parent_address import ParentAddress
 from eve_proxy.policy.ports import PortSet
 from eve_proxy.policy.suffixes import HostSet
 from eve_proxy.settings.agreement import check_agreement
@@ -39,6 +40,7 @@ class Config:
     :ivar signer: what signs: EVE_PROXY_SIGNING_KEY_FILE, or else JWT_SECRET_KEY.
     :ivar key_source: where it was read, to be read again.
     :ivar governance_keys: the keys in EVE_PROXY_GOVERNANCE_JWKS; none when it is not set.
+    :ivar upstream_proxy_credentials: the value of Proxy-Authorization, made of the file; so for governance_proxy.
     :ivar policy: what the embedded governor goes by; None when a decision service is asked.
     :ivar entries: where each value comes from, in the table's order, then the variables of plugins.
     :ivar warnings: what starts all the same but should be known, one line each.
@@ -88,6 +90,16 @@ class Config:
     transparent_unnamed: Literal["refuse", "address"]
     max_buffered: int
     max_connections: int
+    upstream_proxy: ParentAddress | None
+    upstream_proxy_credentials_file: Path | None
+    upstream_proxy_credentials: Secret | None
+    upstream_ca: Path | None
+    upstream_no_proxy: HostSet
+    upstream_proxy_by: Literal["address", "name"]
+    governance_proxy: ParentAddress | None
+    governance_proxy_credentials_file: Path | None
+    governance_proxy_credentials: Secret | None
+    governance_proxy_ca: Path | None
     prefilters: tuple[str, ...]
     ready_needs_governor: bool
     entries: tuple[Entry, ...] = field(repr=False)

@@ -23,6 +23,7 @@ from eve_proxy.enforcement.library.ports import in_place
 from eve_proxy.governance.address import Kind
 from eve_proxy.governance.blocking import BlockingGovernor
 from eve_proxy.governance.blocking_http import BlockingHttp, load_client_context
+from eve_proxy.governance.blocking_parent import BlockingParent, load_parent_context
 from eve_proxy.governance.breaker import Breaker
 from eve_proxy.governance.credential import AuthStyle, Credential
 from eve_proxy.governance.decision_service import DecisionService
@@ -164,7 +165,7 @@ def _governor(
             tls = load_client_context(ca=config.governance_ca, cert=config.governance_cert, key=config.governance_key)
         except ValueError as error:
             raise ConfigurationError((str(error),)) from error
-    http = BlockingHttp(address, clock=clock, tls=tls)
+    http = BlockingHttp(address, clock=clock, tls=tls, parent=_parent(config))
     token = config.governance_token
     service = DecisionService(
         name=address.name,
@@ -186,6 +187,18 @@ def _governor(
         concurrency=config.governance_concurrency,
     )
     return hosted.within, http
+
+
+def _parent(config: Config) -> BlockingParent | None:
+    """EVE_PROXY_GOVERNANCE_PROXY."""
+    address, credentials = config.governance_proxy, config.governance_proxy_credentials
+    if address is None:
+        return None
+    try:
+        tls = load_parent_context(config.governance_proxy_ca) if address.secure else None
+    except ValueError as error:
+        raise ConfigurationError((str(error),)) from error
+    return BlockingParent(address, tls=tls, authorization=None if credentials is None else credentials.reveal())
 
 
 PROCESS = Process(lambda: os.environ)

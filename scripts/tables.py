@@ -24,6 +24,7 @@ HEADINGS = {
     "evidence": "Evidence",
     "governance API": "The decision service",
     "security": "Destinations, clients, bounds",
+    "parent proxy": "Parent proxies",
     "plugins": "Plugins",
     "operation": "Operation",
 }

@@ -89,7 +89,16 @@ def test_every_row_of_the_table_has_its_attribute() -> None:
     """A variable that is parsed is also there to be used, and nothing is there that no variable sets."""
     rows = {row.field for row in VARIABLES if row.field}
     attributes = {field.name for field in dataclasses.fields(Config)}
-    assert attributes - rows == {"entries", "warnings", "policy", "signer", "key_source", "governance_keys"}
+    assert attributes - rows == {
+        "entries",
+        "warnings",
+        "policy",
+        "signer",
+        "key_source",
+        "governance_keys",
+        "upstream_proxy_credentials",
+        "governance_proxy_credentials",
+    }
     assert rows <= attributes
 
 

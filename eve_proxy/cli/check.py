@@ -36,11 +36,13 @@ from eve_proxy.model.errors import BodyTooLarge, ConfigurationError, Malformed, 
 from eve_proxy.model.exchange import EGRESS_CALLER, Coverage, Exchange, Route
 from eve_proxy.model.request import Request
 from eve_proxy.model.verdict import PERMITS, Outcome
+from eve_proxy.policy.ways import Ways
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.seal import seal
 from eve_proxy.system import SystemClock, SystemEntropy
 from eve_proxy.transport.limits import BufferAccount
 from eve_proxy.transport.resolver import Resolver
+from eve_proxy.way_out import ways
 from eve_proxy.wire.events import RequestHead
 from eve_proxy.wire.request_reader import RequestReader
 
@@ -49,6 +51,7 @@ REFUSED: Final = 1
 USAGE: Final = 2
 UNDECIDED: Final = 3
 _NOT_LOOKED_UP: Final = "not looked up"
+_BY_NAME: Final = "unverified_address"
 
 
 def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environ: Mapping[str, str]) -> int:
@@ -91,7 +94,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO, environ: Mapping[s
         stderr.write("eve-proxy check: no decision could be made\n")
         return UNDECIDED
     decision = decisions[0]
-    report = _report(decision, resolved=options.resolve)
+    report = _report(decision, ways(config), resolved=options.resolve)
     if options.json:
         json.dump(report, stdout, indent=2)
         stdout.write("\n")
@@ -163,6 +166,8 @@ async def _decide(
     )
     tunnel = request.is_connect
     coverage = Coverage.DESTINATION if tunnel else Coverage.HANDSHAKE if request.websocket else Coverage.FULL
+    if pipeline.ways is not None and pipeline.ways.leaves_name(request.authority):
+        coverage = coverage.unverified
     exchange = Exchange(
         id=f"cert_{entropy.hex(8)}",
         route=Route.CONNECT if tunnel else Route.FORWARD,
@@ -179,10 +184,17 @@ async def _decide(
         governance.close()
 
 
-def _report(decision: Decision, *, resolved: bool) -> dict[str, Any]:
-    verdict, request = decision.verdict, decision.exchange.request
+def _report(decision: Decision, known: Ways | None, *, resolved: bool) -> dict[str, Any]:
+    verdict, request, permit = decision.verdict, decision.exchange.request, decision.permit
     permits = PERMITS[verdict.outcome]
-    leaves = decision.permit is not None or (permits and decision.failure == _NOT_LOOKED_UP)
+    leaves = permit is not None or (permits and decision.failure == _NOT_LOOKED_UP)
+    via = addresses = None
+    if permit is not None:
+        via = permit.via
+        addresses = [str(address) for address in permit.addresses] or None
+    elif leaves and known is not None:
+        via = known.via(request.authority, ())
+    left_open = permit is not None and addresses is None  # to the parent proxy
     status = None if leaves else 502 if permits else status_of(verdict)
     return {
         "url": f"{request.method} {request.authority}",
@@ -194,8 +206,9 @@ def _report(decision: Decision, *, resolved: bool) -> dict[str, Any]:
         "rule": verdict.vector,
         "decided_by": verdict.governor,
         "coverage": decision.exchange.coverage.value,
-        "addresses": None if decision.permit is None else [str(address) for address in decision.permit.addresses],
-        "resolved": resolved or request.authority.address is not None,
+        "via": via,
+        "addresses": addresses,
+        "resolved": not left_open and (resolved or request.authority.address is not None),
     }
 
 
@@ -208,8 +221,12 @@ def _text(report: dict[str, Any]) -> str:
     ]
     if report["status"] is not None:
         lines.append(f"  answer      {report['status']}")
+    if report["leaves"]:
+        lines.append(f"  via         {report['via'] or 'directly'}")
     if report["addresses"] is not None:
         lines.append(f"  addresses   {', '.join(report['addresses'])}")
+    elif report["leaves"] and report["coverage"].endswith(_BY_NAME):
+        lines.append("  addresses   the parent proxy's choice (EVE_PROXY_UPSTREAM_PROXY_BY=name)")
     elif report["leaves"] and not report["resolved"]:
         lines.append("  addresses   not looked up; each is judged when the request is made (--resolve asks now)")
     return "\n".join(lines) + "\n"

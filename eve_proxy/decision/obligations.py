@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from eve_proxy.model.body import Body
-from eve_proxy.model.exchange import Coverage, Exchange
+from eve_proxy.model.exchange import WHOLE_REQUEST, Exchange
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.verdict import Modification
 
@@ -30,7 +30,7 @@ def fulfil(exchange: Exchange, obligations: tuple[Modification, ...]) -> tuple[E
     """
     changes: list[dict[str, Any]] = []
     for obligation in obligations:
-        if exchange.coverage is not Coverage.FULL:
+        if exchange.coverage not in WHOLE_REQUEST:
             raise NotUnderstood("only a fully inspected request can be modified")
         if obligation.field == _BODY:
             exchange, before, after = _replace_body(exchange, obligation.value)

@@ -15,26 +15,33 @@ class NotPermitted(AssertionError):
 
 
 def permit_for(
-    exchange: Exchange, verdict: Verdict, certificate: DecisionCertificate, addresses: tuple[IPAddress, ...]
+    exchange: Exchange,
+    verdict: Verdict,
+    certificate: DecisionCertificate,
+    addresses: tuple[IPAddress, ...],
+    via: str | None = None,
 ) -> Permit:
     """Turn a recorded allow and its judged addresses into a permit.
 
+    :param addresses: none where the parent proxy ``via`` resolves the name.
+    :param via: the parent proxy to go through.
     :raises NotPermitted: the outcome does not permit, the certificate is not in the journal or says something else,
-        or there is no address.
+        or there is neither an address nor a proxy that would find one, or an address was left open that is known.
     """
     if PERMITS.get(verdict.outcome) is not True:
         raise NotPermitted("the outcome does not permit")
     if certificate.log is None or certificate.draft.verdict != verdict.outcome.value:
         raise NotPermitted("the decision is not recorded")
-    if not addresses:
-        raise NotPermitted("no judged address")
     request = exchange.request
+    if not addresses and (via is None or request.authority.address is not None):
+        raise NotPermitted("no judged address")
     return Permit(
         authority=request.authority,
         addresses=addresses,
-        mode=mode_of(request),
+        mode=mode_of(request) if addresses else mode_by_name(request),
         certificate_id=certificate.draft.certificate_id,
         ticket=Ticket(),
+        via=via,
     )
 
 
@@ -43,3 +50,13 @@ def mode_of(request: Request) -> Mode:
     if request.is_connect:
         return Mode.TUNNEL
     return Mode.UPGRADE if request.websocket else Mode.FORWARD
+
+
+def mode_by_name(request: Request) -> Mode:
+    """The same, where a parent proxy resolves the name.
+
+    Most of them refuse CONNECT to port 80, so that plain HTTP is asked of them in absolute-form (RFC 9112 section
+    3.2.2). A WebSocket's upgrade would be lost on the way: that needs a tunnel.
+    """
+    mode = mode_of(request)
+    return Mode.RELAYED if mode is Mode.FORWARD and request.scheme == "http" else mode

@@ -40,6 +40,7 @@ from eve_proxy.model.errors import (
 from eve_proxy.model.exchange import Exchange, Route
 from eve_proxy.model.verdict import PERMITS, Outcome, Verdict, refuse
 from eve_proxy.policy.content import decode_content
+from eve_proxy.policy.ways import Ways
 from eve_proxy.signing.seal import timestamp
 
 # Whether a recorded allow of this route makes us dial; the others only tell their caller.
@@ -62,6 +63,7 @@ class Pipeline:
     :ivar deadline: EVE_PROXY_ENFORCE_TIMEOUT, seconds.
     :ivar max_content: EVE_PROXY_MAX_BODY, bytes, also the bound of a decoded body.
     :ivar fail_open: EVE_PROXY_FAIL_CLOSED=0.
+    :ivar ways: what goes through the parent proxy, and how; None: everything goes directly.
     :ivar race: the deadline's race (``interfaces.Race``).
     :ivar offload: ``offload(function, *arguments)``: awaitable result, computed off the reactor thread.
     """
@@ -79,6 +81,7 @@ class Pipeline:
     deadline: float
     max_content: int
     fail_open: bool = False
+    ways: Ways | None = None
 
     async def decide(self, exchange: Exchange, source: IBodySource | None) -> Decision:
         """Decide one exchange.
@@ -235,8 +238,12 @@ class Pipeline:
         self, exchange: Exchange, verdict: Verdict, certificate: DecisionCertificate, watch: Stopwatch
     ) -> Decision:
         """Resolve, judge every address, permit. Only after the allow is in the journal: a DNS query is egress."""
-        authority = exchange.request.authority
+        authority, ways = exchange.request.authority, self.ways
         addresses: tuple[IPAddress, ...]
+        if ways is not None and ways.leaves_name(authority):
+            # Nothing is looked up here, perhaps because nothing can be; the certificate's coverage says so.
+            permit = permit_for(exchange, verdict, certificate, (), via=ways.name)
+            return Decision(exchange=exchange, verdict=verdict, certificate=certificate, permit=permit)
         if authority.address is not None:
             addresses = (authority.address,)
         else:
@@ -257,7 +264,8 @@ class Pipeline:
             )
             refusal, second = await self._record(draft, refusal)
             return Decision(exchange=exchange, verdict=refusal, certificate=second)
-        permit = permit_for(exchange, verdict, certificate, addresses)
+        via = None if ways is None else ways.via(authority, addresses)
+        permit = permit_for(exchange, verdict, certificate, addresses, via)
         return Decision(exchange=exchange, verdict=verdict, certificate=certificate, permit=permit)
 
     def _refused_address(self, addresses: tuple[IPAddress, ...], port: int) -> Verdict | None:

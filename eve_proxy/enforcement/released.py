@@ -68,5 +68,6 @@ class Released:
             "status": self._status,
             "to_downstream": to_downstream,
             "to_upstream": to_upstream,
+            "via": None if permit is None else permit.via,
         }
         self._record(decision.certificate.certificate_id, details)

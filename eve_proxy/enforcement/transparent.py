@@ -88,7 +88,7 @@ async def enter_tunnel(gate: Gate, client: Downstream, destination: Authority, s
 @dataclass(frozen=True, slots=True)
 class _AsDialled:
     """EVE_PROXY_TRANSPARENT_VERIFY=off: every name leads where the client was going. It is judged there like any
-    address that a name leads to, and the name like any name.
+    address that a name leads to, and the name like any name. So there is nothing to leave to a parent proxy.
     """
 
     address: IPAddress
@@ -103,7 +103,9 @@ def _leading(gate: Gate, destination: Authority) -> Gate:
     if gate.transparent_verify != "off":
         return gate
     assert destination.address is not None
-    return replace(gate, pipeline=replace(gate.pipeline, resolver=_AsDialled(destination.address)))
+    ways = gate.pipeline.ways
+    known = None if ways is None else replace(ways, by_name=False)
+    return replace(gate, pipeline=replace(gate.pipeline, resolver=_AsDialled(destination.address), ways=known))
 
 
 def _disagreement(head: RequestHead, destination: Authority) -> Malformed | None:

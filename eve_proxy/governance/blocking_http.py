@@ -11,10 +11,14 @@ import socket
 import ssl
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from eve_proxy.governance.address import GovernanceAddress, Kind
+from eve_proxy.governance.blocking_dial import InnerTls, dial, dial_first
+from eve_proxy.governance.blocking_parent import BlockingParent
+from eve_proxy.governance.blocking_words import said
 from eve_proxy.interfaces import IClock
 from eve_proxy.model.authority import Authority
 from eve_proxy.model.errors import GovernorMisbehaved, GovernorUnavailable, UpstreamFailed
@@ -23,6 +27,7 @@ from eve_proxy.wire.events import Data, End, ResponseHead
 from eve_proxy.wire.response_reader import ResponseReader
 
 Answer = tuple[int, Headers, bytes]
+Connection = socket.socket | InnerTls
 
 # governance-api.md, "Answer".
 _MOST: Final = 1024 * 1024
@@ -65,16 +70,25 @@ class BlockingHttp:
 
     :param address: where it is; not ``embedded``.
     :param tls: from ``load_client_context``; None exactly where the address is not https.
+    :param parent: the proxy to go through; TLS is spoken inside, with the service. Never with a Unix socket.
     """
 
-    def __init__(self, address: GovernanceAddress, *, clock: IClock, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        address: GovernanceAddress,
+        *,
+        clock: IClock,
+        tls: ssl.SSLContext | None,
+        parent: BlockingParent | None = None,
+    ) -> None:
         if (tls is None) is (address.kind is Kind.HTTPS):
             raise ValueError("TLS settings belong to an https address, and to no other")
         self._address = address
         self._authority = address.authority or _LOCAL
         self._clock = clock
         self._tls = tls
-        self._idle: list[socket.socket] = []
+        self._parent = parent
+        self._idle: list[Connection] = []
         self._lock = threading.Lock()
 
     def call(self, path: str, headers: Headers, body: bytes, seconds: float) -> Answer:
@@ -126,7 +140,7 @@ class BlockingHttp:
             raise ValueError("a path or header that would break the request head")
         return head + b"\r\n\r\n"
 
-    def _ask(self, connection: socket.socket, question: bytes, until: float) -> Answer:
+    def _ask(self, connection: Connection, question: bytes, until: float) -> Answer:
         kept = False
         try:
             self._send(connection, question, until)
@@ -138,7 +152,7 @@ class BlockingHttp:
         except ssl.SSLError as error:
             raise GovernorUnavailable(f"governance service: TLS: {error.reason or 'failed'}") from error
         except OSError as error:
-            raise _Stale(_said(error)) from error
+            raise _Stale(said(error)) from error
         finally:
             if not kept:
                 connection.close()
@@ -146,13 +160,13 @@ class BlockingHttp:
             self._keep(connection)
         return answer
 
-    def _send(self, connection: socket.socket, question: bytes, until: float) -> None:
+    def _send(self, connection: Connection, question: bytes, until: float) -> None:
         rest = memoryview(question)
         while rest:
             connection.settimeout(self._left(until))
             rest = rest[connection.send(rest) :]
 
-    def _receive(self, connection: socket.socket, until: float) -> tuple[Answer, bool]:
+    def _receive(self, connection: Connection, until: float) -> tuple[Answer, bool]:
         """The answer, and whether the connection can be used again."""
         reader = ResponseReader("POST")
         head: ResponseHead | None = None
@@ -165,7 +179,7 @@ class BlockingHttp:
                 data = connection.recv(_PIECE)
             except OSError as error:
                 if anything and not isinstance(error, TimeoutError | ssl.SSLError):
-                    raise GovernorUnavailable(f"governance service: {_said(error)}") from error
+                    raise GovernorUnavailable(f"governance service: {said(error)}") from error
                 raise
             if not data and not anything:
                 raise _Stale("closed the connection without a response")
@@ -188,44 +202,31 @@ class BlockingHttp:
             if size > _MOST:
                 raise GovernorMisbehaved("governance service: an answer of more than 1 MiB")
 
-    def _connect(self, until: float) -> socket.socket:
+    def _connect(self, until: float) -> Connection:
+        left = partial(self._left, until)
         try:
             if self._address.socket_path is not None:
-                return self._dial(socket.AF_UNIX, self._address.socket_path, until)
-            connection = self._dial_first(until)
+                return dial(socket.AF_UNIX, self._address.socket_path, left)
+            if self._parent is None:
+                connection = dial_first(self._authority, left)
+            else:
+                connection = self._parent.open(self._authority, left)
         except OSError as error:
-            raise GovernorUnavailable(f"governance service: {_said(error)}") from error
+            raise GovernorUnavailable(f"governance service: {said(error)}") from error
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is None:
                 return connection
-            connection.settimeout(self._left(until))
-            return self._tls.wrap_socket(connection, server_hostname=self._authority.host)
+            connection.settimeout(left())
+            if not isinstance(connection, ssl.SSLSocket):
+                return self._tls.wrap_socket(connection, server_hostname=self._authority.host)
+            inner = InnerTls(connection, self._tls, self._authority.host, self._clock)
+            inner.settimeout(left())
+            inner.handshake()
+            return inner
         except OSError as error:
             connection.close()
-            raise GovernorUnavailable(f"governance service: {_said(error)}") from error
-
-    def _dial_first(self, until: float) -> socket.socket:
-        """The first address that answers; all of them share the time. (``create_connection`` gives it to each.)"""
-        self._left(until)
-        host, port = self._authority.host, self._authority.port
-        failure: OSError | None = None
-        for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            try:
-                return self._dial(family, address, until)
-            except OSError as error:
-                failure = error
-        raise failure or OSError("its name has no address")
-
-    def _dial(self, family: int, address: Any, until: float) -> socket.socket:
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(self._left(until))
-            connection.connect(address)
-        except OSError:
-            connection.close()
-            raise
-        return connection
+            raise GovernorUnavailable(f"governance service: {said(error)}") from error
 
     def _left(self, until: float) -> float:
         left = until - self._clock.monotonic()
@@ -233,11 +234,11 @@ class BlockingHttp:
             raise TimeoutError("no time is left")
         return left
 
-    def _take(self) -> socket.socket | None:
+    def _take(self) -> Connection | None:
         with self._lock:
             return self._idle.pop() if self._idle else None
 
-    def _keep(self, connection: socket.socket) -> None:
+    def _keep(self, connection: Connection) -> None:
         with self._lock:
             if len(self._idle) < _IDLE:
                 self._idle.append(connection)
@@ -248,17 +249,3 @@ class BlockingHttp:
 
 class _Stale(Exception):
     """The connection ended before any byte of an answer: an idle peer closed it."""
-
-
-def _said(error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return "TLS certificate not verified" + (
-            ": it is not for this host" if "mismatch" in error.verify_message.lower() else ""
-        )
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or 'the handshake failed'}"
-    if isinstance(error, TimeoutError):
-        return "no connection in time"
-    if isinstance(error, socket.gaierror):
-        return "its name was not found"
-    return error.strerror or type(error).__name__

@@ -14,9 +14,13 @@ from eve_proxy.model.verdict import Verdict
 
 
 class Mode(Enum):
-    """What a permit opens: one HTTP exchange, a WebSocket after a matching 101, or an opaque tunnel."""
+    """What a permit opens: one HTTP exchange, a WebSocket after a matching 101, or an opaque tunnel.
+
+    RELAYED is one HTTP exchange, too: asked of the parent proxy in absolute-form, which carries it out.
+    """
 
     FORWARD = "forward"
+    RELAYED = "relayed"
     UPGRADE = "upgrade"
     TUNNEL = "tunnel"
 
@@ -24,7 +28,7 @@ class Mode(Enum):
 class Ticket:
     """One use. The only mutable value of this floor: a permit must not open two connections.
 
-    :ivar dialled: the address that it was used for, once there is a connection.
+    :ivar dialled: the address that it was used for, once there is a connection; None when a parent proxy chose it.
     """
 
     __slots__ = ("_taken", "dialled")
@@ -48,8 +52,10 @@ class Ticket:
 class Permit:
     """Leave to connect to these addresses and to nothing else (law 3). Made only by ``decision/permits.py``.
 
-    :ivar addresses: what the name resolved to when it was judged; never empty, never looked up again.
+    :ivar addresses: what the name resolved to when it was judged, never looked up again. Empty only with ``via``, and
+        only then the name may be told to anyone: to that proxy, which resolves it (EVE_PROXY_UPSTREAM_PROXY_BY=name).
     :ivar certificate_id: the recorded allow it rests on.
+    :ivar via: the parent proxy to go through, ``host:port``; None: directly. There is no other way than this one.
     """
 
     authority: Authority
@@ -57,6 +63,7 @@ class Permit:
     mode: Mode
     certificate_id: str
     ticket: Ticket
+    via: str | None = None
 
 
 @lean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from eve_proxy.model.body import Body
 from eve_proxy.model.lean import lean
@@ -26,12 +27,33 @@ class Route(Enum):
 
 
 class Coverage(Enum):
-    """How much of the exchange was judged (evidence.md)."""
+    """How much of the exchange was judged (evidence.md).
+
+    ``…_unverified_address``: a parent proxy resolves the name and nobody here sees to which address
+    (EVE_PROXY_UPSTREAM_PROXY_BY=name). Everything else is judged as without it.
+    """
 
     FULL = "full"
     DESTINATION = "destination"
     HANDSHAKE = "handshake"
     NONE = "none"
+    FULL_UNVERIFIED_ADDRESS = "full_unverified_address"
+    DESTINATION_UNVERIFIED_ADDRESS = "destination_unverified_address"
+    HANDSHAKE_UNVERIFIED_ADDRESS = "handshake_unverified_address"
+
+    @property
+    def unverified(self) -> Coverage:
+        """The same, where the address is left to a parent proxy."""
+        return _UNVERIFIED.get(self, self)
+
+
+_UNVERIFIED: Final = {
+    Coverage.FULL: Coverage.FULL_UNVERIFIED_ADDRESS,
+    Coverage.DESTINATION: Coverage.DESTINATION_UNVERIFIED_ADDRESS,
+    Coverage.HANDSHAKE: Coverage.HANDSHAKE_UNVERIFIED_ADDRESS,
+}
+# Every byte of the request itself was judged.
+WHOLE_REQUEST: Final = frozenset((Coverage.FULL, Coverage.FULL_UNVERIFIED_ADDRESS))
 
 
 @lean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address
 
 from eve_proxy.model.authority import Authority, IPAddress, parse_host
@@ -59,6 +59,10 @@ class HostSet:
         if authority.address is None:
             return self._suffix(authority.host) is not None
         return authority.address in self._networks
+
+    def lists_all(self, addresses: Sequence[IPAddress]) -> bool:
+        """Whether each of ``addresses``, of which there is one at least, is listed itself."""
+        return bool(addresses) and all(address in self._networks for address in addresses)
 
     def _suffix(self, host: str) -> str | None:
         names = self._names

@@ -8,6 +8,7 @@ from eve_proxy.governance.address import GovernanceAddress, Kind, parse_governan
 from eve_proxy.pdp.policy import Policy
 from eve_proxy.pdp.policy_file import PolicyFault, load_policy, parse_policy
 from eve_proxy.settings.key_source import KEY_FILE, SECRET, SECRET_FILE, KeySource, signer_from
+from eve_proxy.settings.parents import check_parents
 from eve_proxy.settings.reading import Reading
 from eve_proxy.settings.secret import Secret
 from eve_proxy.signing.hmac_key import HmacSigner
@@ -52,6 +53,7 @@ def check_agreement(reading: Reading) -> None:
     _check_governance(reading)
     _read_policy(reading)
     _read_governance_keys(reading)
+    check_parents(reading)
     values = reading.values
     body, buffered = values.get("max_body"), values.get("max_buffered")
     if isinstance(body, int) and isinstance(buffered, int) and buffered < body:

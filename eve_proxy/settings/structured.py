@@ -1,4 +1,6 @@
-"""Kinds whose texts have a parser of their own elsewhere: hosts, networks, clients, ports, the governor's address."""
+"""Kinds whose texts have a parser of their own elsewhere: hosts, networks, clients, ports, addresses of the governor
+and of parent proxies.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import Final
 from eve_proxy.governance.address import GovernanceAddress, parse_governance_url
 from eve_proxy.policy.clients import AllowedClients
 from eve_proxy.policy.networks import AllowedNetworks
+from eve_proxy.policy.parent_address import ParentAddress, parse_parent_url
 from eve_proxy.policy.ports import PortSet
 from eve_proxy.policy.suffixes import HostSet
 from eve_proxy.settings.kinds import Kind
@@ -21,9 +24,14 @@ def _governance_url(text: str) -> GovernanceAddress:
     return parse_governance_url(text, insecure=True)
 
 
+def _parent_url(text: str) -> ParentAddress | None:
+    return parse_parent_url(text) if text else None
+
+
 HOSTS: Final = Kind(label="hosts", read=HostSet.parse)
 OPTIONAL_HOSTS: Final = Kind(label="hosts", read=_optional_hosts)
 NETWORKS: Final = Kind(label="networks", read=AllowedNetworks.parse)
 CLIENTS: Final = Kind(label="networks", read=AllowedClients.parse)
 PORTS: Final = Kind(label="ports", read=PortSet.parse)
+PARENT_URL: Final = Kind(label="URL", read=_parent_url, quiet=True)
 GOVERNANCE_URL: Final = Kind(label="URL", read=_governance_url, quiet=True)

@@ -82,6 +82,7 @@ _GUIDE: Final = "guide 3"
 _EVIDENCE: Final = "evidence"
 _GOVERNANCE: Final = "governance API"
 _SECURITY: Final = "security"
+_PARENT: Final = "parent proxy"
 
 VARIABLES: Final[tuple[Variable, ...]] = (
     _eve("HOST", "0.0.0.0", kinds.ADDRESS, "Bind address", _GUIDE),  # noqa: S104 - the guide's; ALLOWED_CLIENTS guards it
@@ -272,6 +273,53 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         _SECURITY,
     ),
     _eve("MAX_CONNECTIONS", "10000", kinds.whole("count", 1, 1_000_000), "Most client connections", _SECURITY),
+    _eve(
+        "UPSTREAM_PROXY",
+        "",
+        structured.PARENT_URL,
+        "Parent proxy that requests leave through: http://host:port or https://host:port",
+        _PARENT,
+    ),
+    _eve(
+        "UPSTREAM_PROXY_CREDENTIALS_FILE",
+        "",
+        kinds.FILE,
+        "File that holds user:password for it (Basic)",
+        _PARENT,
+        private=True,
+    ),
+    _eve("UPSTREAM_CA", "", kinds.FILE, "PEM roots for an https parent proxy instead of the system's", _PARENT),
+    _eve(
+        "UPSTREAM_NO_PROXY",
+        "",
+        structured.HOSTS,
+        "Host suffixes, addresses and networks to reach without it",
+        _PARENT,
+        empty=True,
+    ),
+    _eve(
+        "UPSTREAM_PROXY_BY",
+        "address",
+        kinds.choice("address", "name"),
+        "address: it connects to judged addresses; name: it resolves names itself, unverified",
+        _PARENT,
+    ),
+    _eve(
+        "GOVERNANCE_PROXY",
+        "",
+        structured.PARENT_URL,
+        "Parent proxy to the decision service: http://host:port or https://host:port",
+        _PARENT,
+    ),
+    _eve(
+        "GOVERNANCE_PROXY_CREDENTIALS_FILE",
+        "",
+        kinds.FILE,
+        "File that holds user:password for it (Basic)",
+        _PARENT,
+        private=True,
+    ),
+    _eve("GOVERNANCE_PROXY_CA", "", kinds.FILE, "PEM roots for it when it is https", _PARENT),
     _eve(
         "PREFILTERS",
         "",

@@ -17,6 +17,7 @@ from eve_proxy.wire.framing import relay_framing
 from eve_proxy.wire.machine import Event
 from eve_proxy.wire.serialize import (
     LAST_CHUNK,
+    absolute_head,
     chunk,
     informational_head,
     last_chunk,
@@ -28,8 +29,8 @@ from eve_proxy.wire.serialize import (
 from eve_proxy.wire.websocket import accepts
 
 if TYPE_CHECKING:
-    from eve_proxy.transport.dialler import Dialler
     from eve_proxy.transport.downstream import Downstream
+    from eve_proxy.transport.way_out import WayOut
 
 Stamp = Sequence[tuple[bytes, bytes]]
 
@@ -77,14 +78,15 @@ class Delivery:
         self._registered = False
         self._finished = False
 
-    def start(self, dialler: Dialler, permit: Permit, request: Request, body: Sequence[bytes]) -> None:
+    def start(self, dialler: WayOut, permit: Permit, request: Request, body: Sequence[bytes]) -> None:
         """Dial and send."""
         method = self._head.request.method
         if permit.mode is Mode.UPGRADE:
             head = websocket_head(request)
         else:
             has_body = body or self._head.framing.kind is not FramingKind.NONE
-            head = request_head(request, framing_length=sum(map(len, body)) if has_body else None)
+            written = absolute_head if permit.mode is Mode.RELAYED else request_head
+            head = written(request, framing_length=sum(map(len, body)) if has_body else None)
         handle = dialler.exchange(permit, head, body, method=method, receiver=self)
         if not self._finished:
             self._handle = handle

@@ -1,7 +1,8 @@
 """The only way out: takes a ``Permit``, never a request (architecture.md, law 3).
 
 It connects to the addresses that were judged and to nothing else; it has no resolver, and no name ever reaches a
-socket call.
+socket call. One dialler goes one way: directly, or through the parent proxy (``diallers.py``). A permit for another way
+is a defect of ours, and nothing is dialled.
 """
 
 from __future__ import annotations
@@ -9,20 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime, ITransport
-from twisted.internet.protocol import Protocol
 
-from eve_proxy.model.authority import IPAddress
+from eve_proxy.model.authority import Authority, IPAddress
 from eve_proxy.model.decision import Mode, Permit
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.transport.outgoing import OutgoingExchange
 from eve_proxy.transport.own_ends import End, OwnEnds
 from eve_proxy.transport.pool import Pool
-from eve_proxy.transport.racing import STAGGER, Race, tcp
-from eve_proxy.transport.sending import set_nodelay
+from eve_proxy.transport.racing import STAGGER, Dial, Race, tcp
+from eve_proxy.transport.tunnel_end import Heard, TunnelEnd
 from eve_proxy.transport.upstream import Receiver, UpstreamConnection
 from eve_proxy.transport.warm import WarmConnections
 
@@ -31,7 +31,17 @@ IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE
 _LOOP: Final = "the destination is this proxy itself"
 _STOPPING: Final = "the proxy is shutting down"
 
+# What a permit without addresses leads to, and the key of its connections: the parent proxy's choice.
+_UNRESOLVED: Final = (None,)
+
 Failed = Callable[[UpstreamFailed], object]
+# Where a connection leads; None: the parent proxy chooses.
+Target = IPAddress | None
+Reach = Callable[[Authority], Dial[Target]]
+
+
+class WrongWay(AssertionError):
+    """A permit was given to a dialler that does not go its way: a defect of ours. Nothing was dialled."""
 
 
 @dataclass(slots=True)
@@ -53,6 +63,9 @@ class Dialler:
     :param timeout: EVE_PROXY_UPSTREAM_TIMEOUT, seconds: to connect, and again from there to the response head.
     :param own_ports: ports that this process listens on; may grow after this is made.
     :param stall: seconds without a byte inside a response that the client is ready to read.
+    :param stagger: seconds after which a further address is tried beside the one before.
+    :param via: the parent proxy that its permits lead through; None: directly.
+    :param reach: the ways to an authority: through ``via``.
     """
 
     def __init__(
@@ -65,16 +78,19 @@ class Dialler:
         own_ports: Container[int] = (),
         stall: float = 900.0,
         stagger: float = STAGGER,
+        via: str | None = None,
+        reach: Reach | None = None,
     ) -> None:
         self.counts = DialCounts()
-        self._reactor = reactor
+        self._via = via
+        self._reach = partial(_directly, reactor) if reach is None else reach
         self._warm = WarmConnections(pool, clock)
         self._clock = clock
         self._timeout = timeout
         self._stall = stall
         self._stagger = stagger
         self._ends = OwnEnds(own_ports)
-        self._races: dict[Race[IPAddress], Failed] = {}
+        self._races: dict[Race[Target], Failed] = {}
 
     def exchange(
         self, permit: Permit, head: bytes, body: Sequence[bytes], *, method: str, receiver: Receiver
@@ -97,7 +113,7 @@ class Dialler:
             redial=partial(self._redial, permit),
             retriable=retriable,
         )
-        connection = self._warm.take(permit.authority, permit.addresses, retriable=retriable)
+        connection = self._warm.take(permit.authority, permit.addresses or _UNRESOLVED, retriable=retriable)
         if connection is None:
             self._connect(permit, exchange)
         else:
@@ -106,11 +122,13 @@ class Dialler:
             exchange.use(connection)
         return exchange
 
-    def tunnel(self, permit: Permit) -> Deferred[ITransport]:
+    def tunnel(self, permit: Permit, heard: Heard) -> Deferred[ITransport]:
         """Connect and give back the transport, not reading yet; it belongs to the caller.
 
         Cancelling the Deferred stops the attempt.
 
+        :param heard: gets what the origin said before anybody reads, which only a way through a proxy brings along;
+            before the Deferred fires, or after it and before the transport has another protocol.
         :raises PermitSpent: the permit was used before; nothing was dialled.
         :errback UpstreamFailed: no address could be reached.
         """
@@ -123,7 +141,7 @@ class Dialler:
             else:
                 result.errback(UpstreamFailed(_LOOP))
 
-        race = self._race(permit, lambda _: TunnelEnd(made), result.errback)
+        race = self._race(permit, lambda _: TunnelEnd(made, heard), result.errback)
         self._start(race)
         return result
 
@@ -149,7 +167,7 @@ class Dialler:
             else:
                 exchange.fail(UpstreamFailed(_LOOP))
 
-        def build(address: IPAddress) -> UpstreamConnection:
+        def build(address: Target) -> UpstreamConnection:
             return UpstreamConnection(
                 permit.authority,
                 address,
@@ -169,8 +187,11 @@ class Dialler:
         self.counts.redialled += 1
         self._connect(permit, exchange)
 
-    def _race(self, permit: Permit, build: Callable[[IPAddress], IProtocol], failed: Failed) -> Race[IPAddress]:
-        def won(address: IPAddress) -> IProtocol:
+    def _race(self, permit: Permit, build: Callable[[Target], IProtocol], failed: Failed) -> Race[Target]:
+        if permit.via != self._via or not (permit.addresses or permit.via):
+            raise WrongWay("this permit leads another way")
+
+        def won(address: Target) -> IProtocol:
             self._races.pop(race, None)
             permit.ticket.dialled = address
             return build(address)
@@ -180,8 +201,8 @@ class Dialler:
             failed(error)
 
         race = Race(
-            permit.addresses,
-            tcp(self._reactor, permit.authority.port),
+            permit.addresses or _UNRESOLVED,
+            self._reach(permit.authority),
             clock=self._clock,
             build=won,
             failed=lost_all,
@@ -192,18 +213,18 @@ class Dialler:
         self._races[race] = failed
         return race
 
-    def _start(self, race: Race[IPAddress]) -> None:
+    def _start(self, race: Race[Target]) -> None:
         if self._warm.closed:
             self._races.pop(race)(UpstreamFailed(_STOPPING))
         else:
             self.counts.dialled += 1
             race.start()
 
-    def _cancel(self, race: Race[IPAddress]) -> None:
+    def _cancel(self, race: Race[Target]) -> None:
         if self._races.pop(race, None) is not None:
             race.cancel()
 
-    def _admit(self, race: Race[IPAddress], transport: Any) -> bool:
+    def _admit(self, race: Race[Target], transport: Any) -> bool:
         if self._ends.enter(race, transport):
             return True
         self.counts.loops += 1
@@ -211,16 +232,6 @@ class Dialler:
         return False
 
 
-class TunnelEnd(Protocol):
-    """Holds a connected transport until the relay takes it over; nothing is read in between."""
-
-    transport: Any
-
-    def __init__(self, made: Callable[[ITransport], object]) -> None:
-        self._made = made
-
-    def connectionMade(self) -> None:
-        """Give the transport away, paused."""
-        self.transport.pauseProducing()
-        set_nodelay(self.transport)
-        self._made(self.transport)
+def _directly(reactor: Any, authority: Authority) -> Dial[Target]:
+    """To a judged address itself."""
+    return cast(Dial[Target], tcp(reactor, authority.port))

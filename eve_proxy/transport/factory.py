@@ -15,11 +15,11 @@ from twisted.internet.tcp import Connection
 from eve_proxy.model.authority import Authority
 from eve_proxy.model.errors import Malformed
 from eve_proxy.transport.body_source import IncomingBody
-from eve_proxy.transport.dialler import Dialler
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.transport.limits import BufferAccount, Limits
 from eve_proxy.transport.locality import is_own_address
 from eve_proxy.transport.redirected import original_destination
+from eve_proxy.transport.way_out import WayOut
 from eve_proxy.wire.client_hello import Seen
 from eve_proxy.wire.events import Framing, FramingKind, RequestHead
 from eve_proxy.wire.machine import State
@@ -55,7 +55,7 @@ class ProxyFactory(ServerFactory):
         self,
         site: Site,
         *,
-        dialler: Dialler,
+        dialler: WayOut,
         limits: Limits,
         account: BufferAccount,
         clock: IReactorTime,

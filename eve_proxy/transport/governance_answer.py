@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from OpenSSL import SSL
-from service_identity import CertificateError, VerificationError
 from twisted.internet.defer import Deferred
 
 from eve_proxy.model.errors import GovernorMisbehaved, GovernorUnavailable, JudgingFailed, UpstreamFailed
 from eve_proxy.model.headers import Headers
+from eve_proxy.transport.tls_fault import tls_fault
 from eve_proxy.transport.upstream import Unintelligible
 from eve_proxy.wire.events import ResponseHead
 
@@ -90,17 +89,7 @@ def describe(error: UpstreamFailed) -> JudgingFailed:
     """The same failure, as the pipeline knows it. Its text becomes the certificate's reason."""
     if isinstance(error, Unintelligible):
         return GovernorMisbehaved(f"governance service: {error}")
-    return GovernorUnavailable(f"governance service: {_tls_fault(error.__cause__) or error}")
-
-
-def _tls_fault(cause: BaseException | None) -> str | None:
-    if isinstance(cause, VerificationError | CertificateError):
-        return "TLS certificate not verified: it is not for this host"
-    if isinstance(cause, SSL.Error):
-        # [(library, function, reason), ...]; the last is what went wrong first.
-        said = cause.args[0][-1][-1] if cause.args and cause.args[0] else "the handshake failed"
-        return "TLS certificate not verified" if said == "certificate verify failed" else f"TLS: {said}"
-    return None
+    return GovernorUnavailable(f"governance service: {tls_fault(error.__cause__) or error}")
 
 
 def _nothing() -> None:

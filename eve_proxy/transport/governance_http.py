@@ -24,6 +24,7 @@ from eve_proxy.model.headers import Headers
 from eve_proxy.transport.governance_answer import Answer, GovernanceAnswer
 from eve_proxy.transport.outgoing import OutgoingExchange
 from eve_proxy.transport.own_ends import OwnEnds
+from eve_proxy.transport.parent import Parent
 from eve_proxy.transport.pool import Pool
 from eve_proxy.transport.racing import Race, tcp, unix
 from eve_proxy.transport.upstream import UpstreamConnection
@@ -47,6 +48,8 @@ class GovernanceHttp:
     :param resolver: for a host that is a name; caching.
     :param own_ports: ports that this process listens on.
     :param timeout: seconds to connect, and again to be answered; whoever calls has a deadline of its own.
+    :param parent: the proxy to go through, by CONNECT to the service's name, which is then not looked up here; TLS is
+        spoken inside, with the service. It never is a Unix socket's.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class GovernanceHttp:
         own_ports: Container[int] = (),
         timeout: float = 10.0,
         pool: Pool[UpstreamConnection] | None = None,
+        parent: Parent | None = None,
     ) -> None:
         if (tls is None) is (address.kind is Kind.HTTPS):
             raise ValueError("TLS settings belong to an https address, and to no other")
@@ -69,6 +73,7 @@ class GovernanceHttp:
         self._clock = clock
         self._tls = tls
         self._resolver = resolver
+        self._parent = parent
         self._timeout = timeout
         self._ends = OwnEnds(own_ports)
         self._warm = WarmConnections(Pool(per_key=256, in_all=256) if pool is None else pool, clock)
@@ -126,6 +131,8 @@ class GovernanceHttp:
     def _connect(self, exchange: OutgoingExchange) -> None:
         if self._warm.closed:
             exchange.fail(UpstreamFailed(_CLOSING))
+        elif self._parent is not None:
+            self._race(exchange, (None,), self._parent.tunnel(self._authority, tls=self._tls))
         elif self._address.socket_path is not None:
             self._race(exchange, (self._address.socket_path,), unix(self._reactor))
         elif self._authority.address is not None:

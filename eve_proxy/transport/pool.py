@@ -49,7 +49,7 @@ class Pool(Generic[C]):
     def __len__(self) -> int:
         return len(self._by_age)
 
-    def take(self, authority: Authority, addresses: Sequence[IPAddress], now: float) -> C | None:
+    def take(self, authority: Authority, addresses: Sequence[IPAddress | None], now: float) -> C | None:
         """The newest connection to ``authority`` at one of ``addresses``; it belongs to the caller now.
 
         :param now: a connection that has been idle for too long is left for ``expired`` to find.
@@ -124,7 +124,7 @@ class Pool(Generic[C]):
         self._by_host.clear()
         return connections
 
-    def _older(self, waiting: list[C], addresses: Sequence[IPAddress], now: float) -> C | None:
+    def _older(self, waiting: list[C], addresses: Sequence[IPAddress | None], now: float) -> C | None:
         for position in range(len(waiting) - 1, -1, -1):
             connection = waiting[position]
             if now - connection.idle_since >= self.idle:

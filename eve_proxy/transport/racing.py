@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
+from typing import Protocol as Structural
 
 from twisted.internet.error import ConnectError, ConnectionRefusedError, TCPTimedOutError, TimeoutError
 from twisted.internet.interfaces import (
@@ -31,18 +32,29 @@ from eve_proxy.model.errors import UpstreamFailed
 STAGGER = 0.25
 
 
+class NoOtherWay(UpstreamFailed):
+    """What failed lies before every target: there is no point in trying another one."""
+
+
+class Connecting(Structural):
+    """An attempt under way: an ``IConnector``, or what behaves like one."""
+
+    def disconnect(self) -> None:
+        """Stop it."""
+
+
 T = TypeVar("T")
-Dial = Callable[[T, "ClientFactory[Any]", float], IConnector]
+Dial = Callable[[T, "ClientFactory[Any]", float], Connecting]
 
 
 def tcp(reactor: IReactorTCP, port: int, *, tls: IOpenSSLClientConnectionCreator | None = None) -> Dial[IPAddress]:
     """Dials addresses at ``port``, with TLS on top if wanted."""
 
-    def dial(address: IPAddress, factory: ClientFactory[Any], timeout: float) -> IConnector:
+    def dial(address: IPAddress, factory: ClientFactory[Any], timeout: float) -> Connecting:
         if tls is not None:
             factory = cast(Any, TLSMemoryBIOFactory(tls, True, factory))
             factory.noisy = False
-        return reactor.connectTCP(str(address), port, factory, timeout)
+        return cast(Connecting, reactor.connectTCP(str(address), port, factory, timeout))
 
     return dial
 
@@ -50,8 +62,8 @@ def tcp(reactor: IReactorTCP, port: int, *, tls: IOpenSSLClientConnectionCreator
 def unix(reactor: IReactorUNIX) -> Dial[str]:
     """Dials the paths of Unix sockets."""
 
-    def dial(path: str, factory: ClientFactory[Any], timeout: float) -> IConnector:
-        return reactor.connectUNIX(path, factory, timeout)
+    def dial(path: str, factory: ClientFactory[Any], timeout: float) -> Connecting:
+        return cast(Connecting, reactor.connectUNIX(path, factory, timeout))
 
     return dial
 
@@ -87,7 +99,7 @@ class Race(Generic[T]):
         self._timeout = timeout
         self._stagger = stagger
         self._deadline = clock.seconds() + timeout
-        self._pending: dict[_Attempt[T], IConnector | None] = {}
+        self._pending: dict[_Attempt[T], Connecting | None] = {}
         self._next: IDelayedCall | None = None
         self._over = False
 
@@ -134,13 +146,14 @@ class Race(Generic[T]):
         if self._over or attempt not in self._pending:
             return
         del self._pending[attempt]
-        if self._targets:
+        final = isinstance(reason.value, NoOtherWay)
+        if self._targets and not final:
             if self._next is not None:
                 self._next.cancel()
                 self._next = None
             self._begin()
-        elif not self._pending:
-            self._over = True
+        elif final or not self._pending:
+            self.cancel()
             self._failed(UpstreamFailed(describe_connect_error(reason, self._timeout)))
 
     def closed(self) -> None:
@@ -151,6 +164,8 @@ class Race(Generic[T]):
 def describe_connect_error(reason: Failure, timeout: float) -> str:
     """A few words for whoever waits: ``connection refused``."""
     error = reason.value
+    if isinstance(error, UpstreamFailed):  # said by whoever is in between
+        return str(error)
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, TimeoutError | TCPTimedOutError):

@@ -7,10 +7,10 @@ from typing import Any
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from eve_proxy.transport.handing_over import give_to
 from eve_proxy.transport.relay_account import Ending, Relay, RelayAccount, Side
 from eve_proxy.transport.sending import is_plain, send
 
@@ -63,13 +63,7 @@ class RelayEnd(Protocol):
             # It closed before anybody could tell us.
             self.connectionLost(Failure(ConnectionLost()))  # type: ignore[no-untyped-call]
             return
-        if isinstance(transport, ProtocolWrapper):
-            transport.wrappedProtocol = self
-        elif getattr(transport, "TLS", False):
-            # startTLS() put a TLS protocol between the socket and whoever was there.
-            transport.protocol.wrappedProtocol = self
-        else:
-            transport.protocol = self
+        give_to(self, transport)
         self.other.feed_from(self)
 
     def feed_from(self, producer: RelayEnd) -> None:

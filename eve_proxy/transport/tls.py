@@ -1,4 +1,6 @@
-"""TLS towards the decision service: verified against the configured roots and the host's own name, or not at all."""
+"""TLS towards the decision service and parent proxies: verified against the configured roots and the host's own name,
+or not at all.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +28,21 @@ _CERTIFICATE_END: Final = b"-----END CERTIFICATE-----"
 
 
 def load_client_tls(
-    authority: Authority, *, ca: str | None = None, cert: str | None = None, key: str | None = None
+    authority: Authority,
+    *,
+    ca: str | None = None,
+    cert: str | None = None,
+    key: str | None = None,
+    ca_variable: str = "EVE_PROXY_GOVERNANCE_CA",
 ) -> IOpenSSLClientConnectionCreator:
     """TLS 1.2 or later to ``authority``, whose certificate must be valid for its host (service-identity).
 
     :param ca: path of PEM roots to use instead of the system's.
+    :param ca_variable: which variable says so.
     :param cert: path of our PEM certificate, with any intermediates after it; ``key``: path of its private key.
     :raises ValueError: which variable's file cannot be used, and why; nothing of its content.
     """
-    roots = _roots(ca) if ca else platformTrust()  # type: ignore[no-untyped-call]
+    roots = _roots(ca, ca_variable) if ca else platformTrust()  # type: ignore[no-untyped-call]
     extra: dict[str, Any] = {"raiseMinimumTo": TLSVersion.TLSv1_2}
     client = None
     if cert and key:
@@ -50,8 +58,8 @@ def load_client_tls(
     )
 
 
-def _roots(path: str) -> Any:
-    roots = _certificates(path, "EVE_PROXY_GOVERNANCE_CA")
+def _roots(path: str, variable: str) -> Any:
+    roots = _certificates(path, variable)
     return trustRootFromCertificates(roots)  # type: ignore[no-untyped-call]
 
 

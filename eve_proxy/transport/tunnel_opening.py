@@ -13,8 +13,8 @@ from eve_proxy.transport.sending import send
 from eve_proxy.wire.machine import Event
 
 if TYPE_CHECKING:
-    from eve_proxy.transport.dialler import Dialler
     from eve_proxy.transport.downstream import Downstream
+    from eve_proxy.transport.way_out import WayOut
 
 
 class TunnelOpening:
@@ -29,12 +29,13 @@ class TunnelOpening:
         self._established = established
         self._outcome = outcome
         self._held = held
+        self._from_server = b""
         self._dialling: Deferred[Any] | None = None
         self._gone = False
 
-    def start(self, dialler: Dialler, permit: Permit) -> None:
+    def start(self, dialler: WayOut, permit: Permit) -> None:
         """Dial."""
-        self._dialling = dialler.tunnel(permit)
+        self._dialling = dialler.tunnel(permit, self._server_said)
         self._dialling.addCallbacks(self._opened, self._failed)
 
     def abandon(self, detail: str) -> None:
@@ -58,7 +59,13 @@ class TunnelOpening:
         self._outcome.answered(200)
         if self._established:
             send(self._client.transport, self._established)
-        self._client.relay(Event.TUNNEL_OPENED, upstream, self._outcome, held=self._held)
+        self._client.relay(
+            Event.TUNNEL_OPENED, upstream, self._outcome, to_downstream=self._from_server, held=self._held
+        )
+
+    def _server_said(self, data: bytes) -> None:
+        """The server did not wait to be read: a parent proxy sent its first words along."""
+        self._from_server += data
 
     def _failed(self, failure: Failure) -> None:
         if not self._gone:

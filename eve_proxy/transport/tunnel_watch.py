@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from eve_proxy.transport.delivery import Outcome
+from eve_proxy.transport.handing_over import give_to
 from eve_proxy.transport.relay_account import Ending, Side
 from eve_proxy.transport.tunnel_opening import TunnelOpening
 from eve_proxy.wire.client_hello import ClientHelloReader, NotTls, Seen
@@ -44,7 +45,6 @@ class WatchedOpening(TunnelOpening):
         self._lenient = lenient
         self._reader = ClientHelloReader()
         self._upstream: Any = None
-        self._from_server = b""
         self._known = self._settled = False
 
     # -- what the site says ------------------------------------------------------------------------------------
@@ -116,9 +116,12 @@ class WatchedOpening(TunnelOpening):
     def _connected(self, upstream: Any) -> None:
         self._upstream = upstream
         if self._lenient:
-            upstream.protocol = _FirstWord(self, upstream)
-            upstream.resumeProducing()
+            give_to(_FirstWord(self, upstream), upstream)
+            if not self._from_server:
+                upstream.resumeProducing()
         self._client.hold_tunnel(self, self._established)
+        if self._lenient and self._from_server:
+            self._knows(SERVER_SPOKE)
 
     def _failed(self, failure: Failure) -> None:
         if not self._gone:

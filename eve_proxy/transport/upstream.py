@@ -81,7 +81,7 @@ class UpstreamConnection(Protocol):
     """One connection to an origin, used for one exchange after another.
 
     :param authority: what it was opened for; with ``address`` the pool's key.
-    :param address: where it leads; None for a Unix socket.
+    :param address: where it leads; None for a Unix socket, and where a parent proxy chose it.
     :param timeout: seconds from sending until the response head is there.
     :param stall: seconds without a byte inside a response, while the receiver is not paused.
     :param made: called once, when it is connected.

@@ -48,7 +48,7 @@ class WarmConnections:
         self._all.add(connection)
 
     def take(
-        self, authority: Authority, addresses: Sequence[IPAddress], *, retriable: bool
+        self, authority: Authority, addresses: Sequence[IPAddress | None], *, retriable: bool
     ) -> UpstreamConnection | None:
         """An idle connection for another exchange.
 

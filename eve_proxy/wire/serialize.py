@@ -6,8 +6,10 @@ A value that could end a line cannot be written: the finished head is checked as
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
+from eve_proxy.model.authority import Authority
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.request import Request
 from eve_proxy.wire.events import Framing, FramingKind
@@ -49,6 +51,39 @@ def websocket_head(request: Request, *, via: bytes = VIA) -> bytes:
     :raises ValueError: as ``request_head``.
     """
     return _request(request, [b"Via: " + via, b"Connection: Upgrade", b"Upgrade: websocket"])
+
+
+def absolute_head(request: Request, *, framing_length: int | None, via: bytes = VIA) -> bytes:
+    """As ``request_head``, in absolute-form: for a proxy that carries the request out (RFC 9112 section 3.2.2).
+
+    :raises ValueError: as ``request_head``.
+    """
+    origin = f"{request.scheme}://{request.authority.host_header(request.scheme)}".encode("ascii")
+    # OPTIONS * loses its asterisk (RFC 9112 section 3.2.4).
+    target = origin if request.target == b"*" else origin + request.target
+    return request_head(replace(request, target=target), framing_length=framing_length, via=via)
+
+
+def connect_head(authority: Authority, authorization: bytes | None) -> bytes:
+    """Our CONNECT to a parent proxy.
+
+    :param authority: what the tunnel is to lead to.
+    :param authorization: the value of Proxy-Authorization, ours.
+    :raises ValueError: as ``request_head``.
+    """
+    target = str(authority).encode("ascii")
+    own = [] if authorization is None else [_line(b"Proxy-Authorization", authorization)]
+    return _head([b"CONNECT %b HTTP/1.1" % target, b"Host: " + target], Headers(), own)
+
+
+def with_authorization(head: bytes, authorization: bytes | None) -> bytes:
+    """``head`` of ours with our credentials for the proxy that it goes to.
+
+    :param authorization: the value of Proxy-Authorization, of visible ASCII and blanks.
+    """
+    if authorization is None:
+        return head
+    return b"%bProxy-Authorization: %b\r\n\r\n" % (head[:-2], authorization)
 
 
 def response_head(

@@ -225,7 +225,7 @@ async def test_refused(dialler: Dialler) -> None:
     with pytest.raises(UpstreamFailed, match=r"^connection refused$"):
         await ask(dialler, port)
     with pytest.raises(UpstreamFailed, match=r"^connection refused$"):
-        await dialler.tunnel(permit(port, mode=Mode.TUNNEL))
+        await dialler.tunnel(permit(port, mode=Mode.TUNNEL), bytes)
 
 
 @pytest_twisted.ensureDeferred
@@ -249,7 +249,7 @@ async def test_a_loop() -> None:
         await ask(dialler, number)
     other = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=5.0)
     dialler = other
-    transport = await other.tunnel(permit(number, mode=Mode.TUNNEL))
+    transport = await other.tunnel(permit(number, mode=Mode.TUNNEL), bytes)
     await task.deferLater(reactor, 0.05, lambda: None)
     assert seen[-1] is True
     transport.abortConnection()  # type: ignore[attr-defined]

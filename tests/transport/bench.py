@@ -101,7 +101,10 @@ class FakeHandle:
 
 
 class FakeDialler:
-    """Writes down what it is asked to send."""
+    """Writes down what it is asked to send.
+
+    :ivar heard: takes what the origin of the last tunnel says before anybody reads.
+    """
 
     def __init__(self) -> None:
         self.sent: list[tuple[Permit, bytes, bytes]] = []
@@ -117,8 +120,9 @@ class FakeDialler:
         self.handles.append(FakeHandle())
         return self.handles[-1]
 
-    def tunnel(self, permit: Permit) -> Deferred[Any]:
+    def tunnel(self, permit: Permit, heard: Any) -> Deferred[Any]:
         permit.ticket.take()
+        self.heard = heard
         result: Deferred[Any] = Deferred()
         self.tunnels.append((permit, result))
         return result

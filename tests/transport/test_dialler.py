@@ -126,7 +126,7 @@ def test_a_permit_opens_one_exchange(case: Case) -> None:
     with pytest.raises(PermitSpent):
         case.exchange(given)
     with pytest.raises(PermitSpent):
-        case.dialler.tunnel(given)
+        case.dialler.tunnel(given, bytes)
     assert len(case.dialled) == 1
 
 
@@ -215,7 +215,7 @@ def test_a_loop_is_reset(case: Case) -> None:
     assert transport.aborting
     assert transport.value() == b""
     assert receiver.told == [("failed", "the destination is this proxy itself", False)]
-    failed = case.dialler.tunnel(permit("a.example:3128", "10.0.0.1", mode=Mode.TUNNEL))
+    failed = case.dialler.tunnel(permit("a.example:3128", "10.0.0.1", mode=Mode.TUNNEL), bytes)
     _, transport = case.connect(here="10.0.0.1")
     assert transport.aborting
     assert isinstance(failed.result, Failure)
@@ -234,7 +234,7 @@ def test_knows_its_own_connections(case: Case) -> None:
 
 def test_tunnel(case: Case) -> None:
     """CONNECT gets a connected socket that has not read a byte."""
-    result = case.dialler.tunnel(permit(mode=Mode.TUNNEL))
+    result = case.dialler.tunnel(permit(mode=Mode.TUNNEL), bytes)
     _, transport = case.connect()
     assert result.result is transport
     assert transport.producerState == "paused"
@@ -242,7 +242,7 @@ def test_tunnel(case: Case) -> None:
 
 def test_tunnel_refused(case: Case) -> None:
     """A tunnel that cannot be opened says why."""
-    result = case.dialler.tunnel(permit(mode=Mode.TUNNEL))
+    result = case.dialler.tunnel(permit(mode=Mode.TUNNEL), bytes)
     case.reactor.tcpClients[0][2].clientConnectionFailed(case.reactor.connectors[0], Failure(ConnectionRefusedError()))
     told: list[str] = []
     result.addErrback(lambda failure: told.append(str(failure.value)))
@@ -251,7 +251,7 @@ def test_tunnel_refused(case: Case) -> None:
 
 def test_tunnel_cancelled(case: Case) -> None:
     """A client that leaves while its tunnel is being made stops the attempt."""
-    result = case.dialler.tunnel(permit(mode=Mode.TUNNEL))
+    result = case.dialler.tunnel(permit(mode=Mode.TUNNEL), bytes)
     result.addErrback(lambda failure: failure.trap(CancelledError))
     result.cancel()
     assert case.reactor.connectors[0]._disconnected

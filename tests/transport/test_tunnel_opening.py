@@ -31,7 +31,7 @@ class Dialler:
         self.result: Deferred[Any] = Deferred(self._cancel)
         self._stubborn = stubborn
 
-    def tunnel(self, permit: Any) -> Deferred[Any]:
+    def tunnel(self, permit: Any, heard: Any) -> Deferred[Any]:
         return self.result
 
     def _cancel(self, result: Deferred[Any]) -> None:
