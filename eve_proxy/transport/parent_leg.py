@@ -41,7 +41,7 @@ class Crossing:
         self._parent = parent
         self._head = head
         self._attempt = attempt
-        self._timeout = timeout
+        self._timeout = round(timeout, 2)  # for messages; the timer is exact
         self._answer = ConnectAnswer()
         self._looking: Deferred[Any] | None = None
         self._race: Race[Any] | None = None
