@@ -233,6 +233,7 @@ def test_empty_means_empty_only_where_it_has_a_meaning() -> None:
         "EVE_PROXY_GOVERNANCE_REDACT_HEADERS",
         "EVE_PROXY_GOVERNANCE_REDACT_QUERY",
         "EVE_PROXY_PREFILTERS",
+        "EVE_PROXY_UPSTREAM_NO_PROXY",
     }
 
 

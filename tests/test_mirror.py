@@ -19,6 +19,8 @@ EXCEPTIONS = {
     "shipping/store.py": "a port; test_shipper.py, test_postgres.py and test_s3.py raise and read its errors",
     "model/body.py": "a value without behaviour; test_body_source.py makes it, test_pipeline.py reads it",
     "transport/client_connection.py": "the base of Downstream; test_downstream.py and test_tunnel_*.py drive it",
+    "transport/way_out.py": "a port; test_dialler.py and test_diallers.py implement it, test_factory.py uses it",
+    "governance/blocking_words.py": "words only; test_blocking_http.py and test_blocking_parent.py read them",
     "model/request.py": "a value with one property, which test_permits.py and test_drafting.py read",
 }
 

@@ -76,6 +76,7 @@ def test_an_allow_looks_nothing_up(report: Callable[..., dict[str, Any]], monkey
         "rule": None,
         "decided_by": "embedded",
         "coverage": "full",
+        "via": None,
         "addresses": None,
         "resolved": False,
     }

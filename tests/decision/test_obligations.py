@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from eve_proxy.decision.obligations import NotUnderstood, fulfil
-from eve_proxy.model.exchange import Coverage
+from eve_proxy.model.exchange import WHOLE_REQUEST, Coverage
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.verdict import Modification
 from tests.fakes.ports import body_of, exchange_of, request_of
@@ -121,7 +121,15 @@ def test_one_that_is_not_understood_spoils_all() -> None:
         fulfil(exchange_of(body=body_of(b"old")), obligations)
 
 
-@pytest.mark.parametrize("coverage", [coverage for coverage in Coverage if coverage is not Coverage.FULL])
+def test_an_unverified_address_changes_nothing_about_the_request() -> None:
+    """A request whose name a parent proxy resolves was inspected as any other, and can be modified."""
+    changed, _ = fulfil(
+        exchange_of(coverage=Coverage.FULL_UNVERIFIED_ADDRESS), (Modification(field="headers.X-A", value="x"),)
+    )
+    assert changed.request.headers.get(b"x-a") == b"x"
+
+
+@pytest.mark.parametrize("coverage", [coverage for coverage in Coverage if coverage not in WHOLE_REQUEST])
 @pytest.mark.parametrize("field", ["body", "headers.X-A"])
 def test_what_was_not_fully_inspected(coverage: Coverage, field: str) -> None:
     """A tunnel or a handshake has nothing of its own that could be changed."""

@@ -546,7 +546,7 @@ class CheckingDialler(FakeDialler):
         self._test.receivers.append((receiver, handle, ResponseReader(method, websocket=websocket)))
         return handle
 
-    def tunnel(self, permit: Any) -> Deferred[Any]:
+    def tunnel(self, permit: Any, heard: Any) -> Deferred[Any]:
         permit.ticket.take()
         request, _ = self._check(permit)
         assert (request["method"], request["port"], request["path_sha256"]) == ("CONNECT", 443, None)

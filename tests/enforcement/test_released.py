@@ -55,6 +55,7 @@ def test_answered_and_complete() -> None:
         "status": 204,
         "to_downstream": 1000,
         "to_upstream": 5,
+        "via": None,
     }
 
 

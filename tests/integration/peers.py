@@ -19,7 +19,7 @@ needs_squid = pytest.mark.skipif(SQUID is None, reason="squid is not installed")
 needs_tinyproxy = pytest.mark.skipif(TINYPROXY is None, reason="tinyproxy is not installed")
 
 _SQUID_CONF = """
-http_port 127.0.0.1:{port}
+{listen}
 pid_filename {folder}/squid.pid
 cache_log {folder}/cache.log
 access_log stdio:{folder}/access.log
@@ -79,10 +79,17 @@ class Squid(_Peer):
     :param lines: the access rules.
     :param hosts: names that only this squid knows (its ``hosts_file``), all at 127.0.0.1.
     :param credentials: ``user:password``; None asks for none.
+    :param tls: PEM files of a certificate and its key: it is then an https proxy.
     """
 
     def __init__(
-        self, folder: Path, lines: str, *, hosts: tuple[str, ...] = (), credentials: str | None = None
+        self,
+        folder: Path,
+        lines: str,
+        *,
+        hosts: tuple[str, ...] = (),
+        credentials: str | None = None,
+        tls: tuple[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.port = folder, free_port()
@@ -102,7 +109,10 @@ class Squid(_Peer):
                 f"auth_param basic program {NCSA} {folder}/passwd\nauth_param basic realm parent\n"
                 f"acl known proxy_auth REQUIRED\n{lines}"
             )
-        (folder / "squid.conf").write_text(_SQUID_CONF.format(port=self.port, folder=folder, lines=lines))
+        listen = f"http_port 127.0.0.1:{self.port}"
+        if tls is not None:
+            listen = f"https_port 127.0.0.1:{self.port} tls-cert={tls[0]} tls-key={tls[1]}"
+        (folder / "squid.conf").write_text(_SQUID_CONF.format(listen=listen, folder=folder, lines=lines))
         assert SQUID is not None
         self.process = subprocess.Popen(
             [SQUID, "-n", f"eve{uuid.uuid4().hex[:10]}", "-N", "-f", str(folder / "squid.conf")],

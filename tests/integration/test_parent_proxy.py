@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -260,10 +260,11 @@ def test_a_reset_after_the_200(start: Start, origin: Origin) -> None:
         assert answer.status == 502
         assert b"the connection was closed before an answer" in answer.body
         assert origin.reached() == 0
-        with sidecar.connect() as client, pytest.raises(ConnectionResetError):
+        with sidecar.connect() as client:
             client.sendall(connect_head(origin.netloc))
-            assert read_all(client).startswith(b"HTTP/1.1 200 ")
-            raise ConnectionResetError  # an end instead of a reset is the same to the client
+            with suppress(ConnectionResetError):
+                assert read_all(client).partition(b"\r\n\r\n")[2] == b""
+        assert origin.reached() == 0
 
 
 @pytest.mark.parametrize("announced", [b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"])
@@ -328,13 +329,9 @@ def test_by_name_literals_are_judged(start: Start, origin: Origin) -> None:
     """An address in the request is judged as ever, and so is localhost, whatever the parent would make of it."""
     with ParentProxy() as parent:
         sidecar = start(parent, EVE_PROXY_UPSTREAM_PROXY_BY="name", EVE_PROXY_ALLOWED_NETWORKS="")
-        for netloc in (
-            origin.netloc,
-            f"0x7f.1:{origin.port}",
-            f"localhost:{origin.port}",
-            f"x.localhost:{origin.port}",
-        ):
-            assert get(sidecar, netloc).status in (451, 502)  # 502: nobody resolves x.localhost
+        for host in ("127.0.0.1", "0x7f.1", "localhost", "x.localhost"):
+            netloc = f"{host}:{origin.port}"
+            assert get(sidecar, netloc).status in (451, 502)  # 502: here nobody resolves x.localhost
             assert connect(sidecar, netloc).status in (451, 502)
         assert parent.connections == 0
         assert origin.reached() == 0

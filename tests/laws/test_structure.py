@@ -80,13 +80,13 @@ def test_only_the_dialler_and_the_governance_client_connect() -> None:
     assert calls("create_connection") == set()
     # locality.py asks the kernel for a route with a UDP socket; nothing is sent.
     # shipping/ is another program (eve-proxy ship); nothing of the proxy imports it.
-    assert calls("connect") == {"governance/blocking_http.py", "transport/locality.py", "shipping/postgres.py"}
+    assert calls("connect") == {"governance/blocking_dial.py", "transport/locality.py", "shipping/postgres.py"}
 
 
 def test_names_are_looked_up_in_one_place() -> None:
     """Law 1: a DNS query is egress: the resolver makes one, and whoever asks for the configured governor's name."""
     lookups = calls("getaddrinfo") | calls("gethostbyname") | calls("resolveHostName") | calls("getHostByName")
-    assert lookups == {"transport/resolver.py", "governance/blocking_http.py"}
+    assert lookups == {"transport/resolver.py", "governance/blocking_dial.py"}
 
 
 def test_time_is_an_argument() -> None:
@@ -179,8 +179,8 @@ def test_everything_is_caught_in_few_places() -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["fakes/governor.py", "fakes/origin.py", *(f"integration/{name}.py" for name in (
-        "client", "commands", "held_daemon", "nginx", "sidecar", "strace_log"
+    ["fakes/governor.py", "fakes/origin.py", "fakes/parent_proxy.py", *(f"integration/{name}.py" for name in (
+        "client", "commands", "held_daemon", "nginx", "peers", "sidecar", "strace_log"
     ))],
 )  # fmt: skip
 def test_what_stands_outside_does_not_import_the_product(file: str) -> None:

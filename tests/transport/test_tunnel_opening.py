@@ -18,8 +18,8 @@ class Client:
         self.heard: list[Any] = []
         self.transport = ClientTransport()
 
-    def relay(self, event: Event, upstream: Any, outcome: Any, *, held: bytes | None) -> None:
-        self.heard.append((event, upstream, outcome, self.transport.value()))
+    def relay(self, event: Event, upstream: Any, outcome: Any, *, to_downstream: bytes, held: bytes | None) -> None:
+        self.heard.append((event, upstream, outcome, self.transport.value() + to_downstream))
 
     def upstream_failed(self, answer: bytes | None) -> None:
         self.heard.append(("failed", answer))
@@ -32,6 +32,7 @@ class Dialler:
         self._stubborn = stubborn
 
     def tunnel(self, permit: Any, heard: Any) -> Deferred[Any]:
+        self.heard = heard
         return self.result
 
     def _cancel(self, result: Deferred[Any]) -> None:
@@ -54,6 +55,16 @@ def test_connected() -> None:
     dialler.result.callback("upstream")
     assert client.heard == [(Event.TUNNEL_OPENED, "upstream", outcome, b"200")]
     assert outcome.heard == [200]
+
+
+def test_what_the_server_said_meanwhile() -> None:
+    """What a parent proxy sends along with its 200 goes to the client, after our own 200."""
+    dialler = Dialler()
+    client, _, _ = begun(dialler)
+    dialler.heard(b"220 ")
+    dialler.heard(b"ready")
+    dialler.result.callback("upstream")
+    assert client.heard[0][3] == b"200220 ready"
 
 
 def test_failed() -> None:
