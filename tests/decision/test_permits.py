@@ -86,6 +86,34 @@ def test_no_address() -> None:
         permit_for(exchange, allow, recorded(exchange, allow), ())
 
 
+def test_a_name_that_a_parent_proxy_resolves() -> None:
+    """Without an address the permit names the proxy that will find one; a literal address is never left open."""
+    exchange, allow = exchange_of(), verdict_of(Outcome.ALLOW)
+    permit = permit_for(exchange, allow, recorded(exchange, allow), (), "proxy.example:3128")
+    assert (permit.addresses, permit.via) == ((), "proxy.example:3128")
+    literal = exchange_of(request_of("93.184.216.34:80"))
+    with pytest.raises(NotPermitted, match="address"):
+        permit_for(literal, allow, recorded(literal, allow), (), "proxy.example:3128")
+
+
+@pytest.mark.parametrize(
+    ("changes", "mode"),
+    [
+        ({"scheme": "http"}, Mode.RELAYED),
+        ({"scheme": "https"}, Mode.FORWARD),
+        ({"method": "GET", "scheme": "http", "websocket": True}, Mode.UPGRADE),
+        ({"method": "CONNECT"}, Mode.TUNNEL),
+    ],
+)
+def test_what_a_permit_by_name_opens(changes: dict[str, Any], mode: Mode) -> None:
+    """Plain HTTP is carried out by the proxy; what needs a tunnel has one. With an address everything has."""
+    request = request_of(**changes)
+    exchange, allow = exchange_of(request), verdict_of(Outcome.ALLOW)
+    certificate = recorded(exchange, allow)
+    assert permit_for(exchange, allow, certificate, (), "proxy.example:3128").mode is mode
+    assert permit_for(exchange, allow, certificate, ADDRESSES, "proxy.example:3128").mode is mode_of(request)
+
+
 @pytest.mark.parametrize(
     ("changes", "mode"),
     [

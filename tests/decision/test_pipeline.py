@@ -28,6 +28,8 @@ from eve_proxy.model.errors import (
 from eve_proxy.model.exchange import Coverage, Exchange, Route
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.verdict import Modification, Outcome, Verdict, refuse
+from eve_proxy.policy.suffixes import HostSet
+from eve_proxy.policy.ways import Ways
 from tests.fakes.ports import (
     FakeBody,
     FakeClock,
@@ -63,6 +65,7 @@ class Bench:
     race: Any = None
     denied: frozenset[str] = frozenset()
     max_content: int = 1 << 20
+    ways: Ways | None = None
 
     def __post_init__(self) -> None:
         self.sink = FakeSink(self.events)
@@ -86,6 +89,7 @@ class Bench:
             deadline=2.0,
             max_content=self.max_content,
             fail_open=self.fail_open,
+            ways=self.ways,
         )
 
     def decide(self, exchange: Exchange | None = None, source: Any = None) -> Decision:
@@ -107,6 +111,59 @@ def test_allow_is_recorded_before_the_name_is_looked_up() -> None:
     assert decision.permit.mode is Mode.FORWARD
     assert decision.permit.certificate_id == bench.only.certificate_id == "cert_00000000000000aa"
     assert verified_mac(bench.only)
+
+
+PARENT = "proxy.corp.example:3128"
+
+
+def ways(direct: str = "", *, by_name: bool = False) -> Ways:
+    return Ways(name=PARENT, direct=HostSet.parse(direct), by_name=by_name)
+
+
+def test_through_a_parent_proxy_addresses_are_judged_as_ever() -> None:
+    """The permit says through whom, and nothing else changes: looked up after the record, every address judged."""
+    bench = Bench(ways=ways())
+    decision = bench.decide()
+    assert bench.events == ["recorded", "resolved"]
+    assert decision.permit is not None
+    assert decision.permit.via == PARENT
+    assert [str(address) for address in decision.permit.addresses] == ["93.184.216.34"]
+    refused = Bench(ways=ways(), denied=frozenset({"93.184.216.34"})).decide()
+    assert (refused.permit, refused.verdict.vector) == (None, "destination")
+
+
+@pytest.mark.parametrize("direct", ["example.com", "93.184.216.0/24"])
+def test_what_is_listed_goes_directly(direct: str) -> None:
+    """By its name, or by all of its addresses."""
+    decision = Bench(ways=ways(direct)).decide()
+    assert decision.permit is not None
+    assert decision.permit.via is None
+
+
+def test_by_name_nothing_is_looked_up() -> None:
+    """The parent proxy resolves; we ask nobody, and the permit holds no address."""
+    bench = Bench(ways=ways(by_name=True))
+    decision = bench.decide()
+    assert bench.events == ["recorded"]
+    assert decision.permit is not None
+    assert (decision.permit.addresses, decision.permit.via) == ((), PARENT)
+
+
+def test_by_name_a_literal_address_is_judged_all_the_same() -> None:
+    """What needs no lookup is not left to anybody."""
+    exchange = exchange_of(request_of("10.0.0.1:80"))
+    bench = Bench(ways=ways(by_name=True), denied=frozenset({"10.0.0.1"}))
+    decision = bench.decide(exchange)
+    assert (decision.permit, decision.verdict.vector) == (None, "destination")
+    permitted = Bench(ways=ways(by_name=True)).decide(exchange).permit
+    assert permitted is not None
+    assert [str(address) for address in permitted.addresses] == ["10.0.0.1"]
+
+
+def test_by_name_a_refusal_is_a_refusal() -> None:
+    """No permit without a recorded allow, whoever would resolve the name."""
+    bench = Bench(ways=ways(by_name=True), governor=FakeGovernor(BLOCK))
+    assert bench.decide().permit is None
 
 
 def test_certificate_says_what_was_decided() -> None:

@@ -28,6 +28,7 @@ from eve_proxy.policy.mandatory import mandatory_prefilters
 from eve_proxy.policy.networks import AllowedNetworks
 from eve_proxy.policy.ports import PortSet
 from eve_proxy.policy.suffixes import HostSet
+from eve_proxy.policy.ways import Ways
 from eve_proxy.transport.factory import ProxyFactory
 from eve_proxy.transport.limits import BufferAccount, Limits
 from tests.fakes.ports import FakeClock, FakeEntropy, FakeGovernor, FakeResolver, FakeSink, race_on, run_inline
@@ -57,6 +58,7 @@ class GateBench:
         connect_sni: Any = "strict",
         transparent_verify: Any = "dial-name",
         transparent_unnamed: Any = "refuse",
+        ways: Ways | None = None,
     ) -> None:
         self.events: list[str] = []
         self.clock = FakeClock()
@@ -94,6 +96,7 @@ class GateBench:
             deadline=2.0,
             max_content=max_body,
             fail_open=fail_open,
+            ways=ways,
         )
         allowed = AllowedClients.parse(clients)
         self.suppressor = Suppressor(self.clock)

@@ -7,6 +7,8 @@ import json
 from eve_proxy.model.decision import Mode
 from eve_proxy.model.exchange import Coverage, Route
 from eve_proxy.model.verdict import Modification, Outcome, Verdict
+from eve_proxy.policy.suffixes import HostSet
+from eve_proxy.policy.ways import Ways
 from eve_proxy.wire.response_reader import ResponseReader
 from tests.enforcement.bench import GateBench
 from tests.fakes.ports import FakeGovernor
@@ -96,3 +98,14 @@ def test_a_refusal_sends_nothing() -> None:
     transport = bench.converse(POST)
     assert transport.value().startswith(b"HTTP/1.1 451 ")
     assert not bench.reached_the_network
+
+
+def test_by_name_plain_http_is_asked_of_the_parent_proxy() -> None:
+    """In absolute-form, with nothing of the client's credentials for us."""
+    ways = Ways(name="proxy.corp.example:3128", direct=HostSet(), by_name=True)
+    bench = GateBench(ways=ways)
+    bench.converse(b"GET http://api.example.com/a?b HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic eA==\r\n\r\n")
+    ((permit, head, _),) = bench.dialler.sent
+    assert permit.mode is Mode.RELAYED
+    assert head.startswith(b"GET http://api.example.com/a?b HTTP/1.1\r\nHost: api.example.com\r\n")
+    assert b"roxy-" not in head

@@ -19,6 +19,9 @@ from eve_proxy.model.errors import GovernorUnavailable, JournalUnavailable
 from eve_proxy.model.exchange import Route
 from eve_proxy.model.verdict import Outcome, Verdict, refuse
 from eve_proxy.policy.mandatory import RESERVED_RULES
+from eve_proxy.policy.suffixes import HostSet
+from eve_proxy.policy.ways import Ways
+from eve_proxy.settings.variables import BY_NAME
 from tests.enforcement.bench import GateBench
 from tests.fakes.client_hello import client_hello
 from tests.fakes.library import LibraryBench, refusal, told
@@ -181,6 +184,28 @@ LIBRARY: dict[str, Callable[[LibraryBench], object]] = {
 
 CELLS = [(route, rule) for rule in RULES for route in ROUTES if route not in RULES[rule].not_on]
 
+# The ways out: what leaves through a parent proxy is refused by the same rules. What only an address can meet is not met
+# where the parent proxy resolves names; the certificate says that nobody looked.
+PARENT = "proxy.corp.example:3128"
+WAYS: dict[str, Ways | None] = {
+    "directly": None,
+    "through a parent": Ways(name=PARENT, direct=HostSet()),
+    "through a parent, by name": Ways(name=PARENT, direct=HostSet(), by_name=True),
+}
+NOT_BY_NAME = {
+    "destination (resolved)": "no address is known here",
+    "transparent": "EVE_PROXY_TRANSPARENT_VERIFY=strict is a fault together with by name (settings/parents.py)",
+}
+CROSSED = [
+    (route, rule, way) for route, rule in CELLS for way in WAYS if not (way.endswith("by name") and rule in NOT_BY_NAME)
+]
+
+
+def expected_coverage(route: str, rule: str, way: str) -> str:
+    """Under by name, whatever has a name says that its address was not verified."""
+    literal = rule.startswith("destination")
+    return COVERAGE[route] + ("_unverified_address" if way.endswith("by name") and not literal else "")
+
 
 def test_every_entry_point_and_every_rule_has_its_row() -> None:
     """A new way in, or a new rule, cannot be forgotten here."""
@@ -208,11 +233,13 @@ def test_every_missing_cell_has_its_reason() -> None:
 SEEN_INSIDE = {name for name, rule in RULES.items() if rule.inside}
 
 
-@pytest.mark.parametrize(("route", "name"), CELLS)
-def test_same_verdict_on_every_route(route: str, name: str) -> None:
-    """A rule that stops a request stops it whichever way it comes, with a signed certificate, and nothing leaves."""
+@pytest.mark.parametrize(("route", "name", "way"), CROSSED)
+def test_same_verdict_on_every_route(route: str, name: str, way: str) -> None:
+    """A rule that stops a request stops it whichever way it comes, and whichever it would leave by, with a signed
+    certificate, and nothing leaves.
+    """
     rule = RULES[name]
-    bench = GateBench(**rule.settings)
+    bench = GateBench(**rule.settings, ways=WAYS[way])
     rule.prepare(bench)
     request = ROUTES[route](rule.host, rule.body)
     if name == "content_encoding":
@@ -239,7 +266,7 @@ def test_same_verdict_on_every_route(route: str, name: str) -> None:
     if rule.pillar == "local":
         assert certificate["matched_vector"] == ("acme" if name == "a plugin" else name.partition(" ")[0])
     assert certificate == bench.sink.certificates[-1].to_dict()
-    assert certificate["coverage"] == COVERAGE[route]
+    assert certificate["coverage"] == expected_coverage(route, name, way)
     assert bench.dialler.sent == []
     assert origin.value() == b""
     if name in SEEN_INSIDE:
@@ -265,20 +292,34 @@ def test_same_verdict_for_a_library_call(name: str) -> None:
     assert ran == []
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("route", ROUTES)
-def test_nothing_leaves_when_the_journal_fails(route: str) -> None:
-    """No record, no request, on no route."""
-    bench = GateBench()
+def test_nothing_leaves_when_the_journal_fails(route: str, way: str) -> None:
+    """No record, no request, on no route and by no way."""
+    bench = GateBench(ways=WAYS[way])
     bench.sink.failure = JournalUnavailable("disk full")
     transport = bench.converse(ROUTES[route]("api.example.com"), destination=meant(route, "api.example.com"))
     assert transport.value() == ACCESS_DENIED or transport.value().startswith(b"HTTP/1.1 503 ")
     assert not bench.reached_the_network
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("route", ROUTES)
-def test_an_allow_leaves_by_every_route(route: str) -> None:
-    """The matrix would be worthless if the routes refused everything."""
-    bench = GateBench()
+def test_an_allow_leaves_by_every_route(route: str, way: str) -> None:
+    """The matrix would be worthless if the routes refused everything. A permit is for its way and no other."""
+    bench = GateBench(ways=WAYS[way])
     bench.converse(ROUTES[route]("api.example.com"), destination=meant(route, "api.example.com"))
-    assert bench.events == ["recorded", "resolved"]
-    assert len(bench.dialler.sent) + len(bench.dialler.tunnels) == 1
+    by_name = way.endswith("by name")
+    assert bench.events == (["recorded"] if by_name else ["recorded", "resolved"])
+    (permit,) = [permit for permit, *_ in (*bench.dialler.sent, *bench.dialler.tunnels)]
+    assert permit.via == (None if way == "directly" else PARENT)
+    assert bool(permit.addresses) is not by_name
+    assert bench.sink.certificates[-1].to_dict()["coverage"] == expected_coverage(route, "", way)
+
+
+def test_the_ways_out_are_those_of_the_settings() -> None:
+    """EVE_PROXY_UPSTREAM_PROXY_BY has no value without its column here, and no cell is missing without its reason."""
+    assert BY_NAME["EVE_PROXY_UPSTREAM_PROXY_BY"].kind.label == "address / name"
+    assert len(WAYS) == 3
+    assert set(NOT_BY_NAME) <= set(RULES)
+    assert all(NOT_BY_NAME.values())

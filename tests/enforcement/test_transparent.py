@@ -11,6 +11,8 @@ from eve_proxy.enforcement.server_name import ACCESS_DENIED
 from eve_proxy.model.decision import Mode
 from eve_proxy.model.errors import ResolveFailed, UpstreamFailed
 from eve_proxy.model.exchange import Coverage, Route
+from eve_proxy.policy.suffixes import HostSet
+from eve_proxy.policy.ways import Ways
 from tests.enforcement.bench import GateBench
 from tests.fakes.client_hello import client_hello
 from tests.integration.sidecar import head_of
@@ -244,3 +246,47 @@ def test_a_client_that_may_not() -> None:
         bench = GateBench()
         bench.converse(first, peer="10.1.2.3", destination=WEB if first is GET else TLS)
         assert last(bench)["matched_vector"] == "client"
+
+
+BY_NAME = Ways(name="proxy.corp.example:3128", direct=HostSet(), by_name=True)
+
+
+@pytest.mark.parametrize(("first", "destination"), [(GET, WEB), (HELLO, TLS)])
+def test_behind_a_parent_proxy_that_resolves(first: bytes, destination: str) -> None:
+    """dial-name: the name that was judged is told to the parent, and the certificate says that nobody saw where to."""
+    bench = GateBench(ways=BY_NAME)
+    bench.converse(first, destination=destination)
+    (permit,) = [permit for permit, *_ in (*bench.dialler.sent, *bench.dialler.tunnels)]
+    assert (permit.addresses, permit.via) == ((), BY_NAME.name)
+    assert last(bench)["coverage"].endswith("_unverified_address")
+    assert bench.resolver.asked == []
+
+
+@pytest.mark.parametrize(("first", "destination"), [(GET, WEB), (HELLO, TLS)])
+def test_behind_a_parent_proxy_the_clients_address_is_an_address(first: bytes, destination: str) -> None:
+    """off: where the client was going is known, judged and asked for; there is nothing to resolve."""
+    bench = GateBench(ways=BY_NAME, transparent_verify="off")
+    bench.converse(first, destination=destination)
+    (permit,) = [permit for permit, *_ in (*bench.dialler.sent, *bench.dialler.tunnels)]
+    assert ([str(address) for address in permit.addresses], permit.via) == (["93.184.216.34"], BY_NAME.name)
+    assert not last(bench)["coverage"].endswith("_unverified_address")
+    refused = GateBench(ways=BY_NAME, transparent_verify="off")
+    refused.converse(first, destination=destination.replace("93.184.216.34", "10.0.0.1"))
+    assert last(refused)["matched_vector"] == "destination"
+    assert not refused.dialler.sent + refused.dialler.tunnels
+
+
+def test_strict_opens_nothing_where_no_address_is_known() -> None:
+    """The settings forbid it; should they meet all the same, it is a refusal."""
+    bench = GateBench(ways=BY_NAME, transparent_verify="strict")
+    bench.converse(GET, destination=WEB)
+    assert last(bench)["matched_vector"] == "transparent"
+    assert bench.dialler.sent == []
+
+
+def test_what_has_no_name_goes_to_its_address() -> None:
+    """EVE_PROXY_TRANSPARENT_UNNAMED=address: judged and asked for as an address, by name or not."""
+    bench = GateBench(ways=BY_NAME, transparent_unnamed="address")
+    bench.converse(client_hello(None), destination=TLS)
+    ((permit, _),) = bench.dialler.tunnels
+    assert [str(address) for address in permit.addresses] == ["93.184.216.34"]

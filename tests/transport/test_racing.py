@@ -12,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
 from eve_proxy.model.errors import UpstreamFailed
-from eve_proxy.transport.racing import Race, describe_connect_error, tcp
+from eve_proxy.transport.racing import NoOtherWay, Race, describe_connect_error, tcp
 
 ADDRESSES = tuple(map(ip_address, ("2001:db8::1", "192.0.2.1", "192.0.2.2")))
 
@@ -167,3 +167,23 @@ def test_only_the_winners_end_is_told() -> None:
 def test_texts(why: Exception, text: str) -> None:
     """The client reads what happened, in words, and nothing that is not its business."""
     assert describe_connect_error(Failure(why), 30.0) == text
+
+
+def test_a_failure_before_every_target() -> None:
+    """What is in between is broken: no further target is tried, and whatever is under way stops."""
+    case = Case()
+    case.reactor.advance(0.25)
+    case.refuse(0, NoOtherWay("parent proxy p:1: connection refused"))
+    assert [str(failure) for failure in case.failed] == ["parent proxy p:1: connection refused"]
+    assert case.dialled == ["2001:db8::1", "192.0.2.1"]
+    case.reactor.advance(30)
+    assert len(case.dialled) == 2
+    assert len(case.failed) == 1
+
+
+def test_a_failure_that_another_target_may_not_have() -> None:
+    """Said by whoever is in between, told as it is when it is the last."""
+    case = Case()
+    for index in range(3):
+        case.refuse(index, UpstreamFailed(f"refused {index}"))
+    assert [str(failure) for failure in case.failed] == ["refused 2"]

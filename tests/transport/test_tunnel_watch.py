@@ -309,3 +309,25 @@ def test_leniently_a_client_may_have_nothing_to_say() -> None:
     watch.opening.carry_on()
     assert watch.state is State.TUNNEL
     assert watch.origin.reading
+
+
+def test_a_server_that_spoke_before_it_was_read() -> None:
+    """A parent proxy brings its first words along: kept for a client that begins with its hello, and after it."""
+    watch = Watch()
+    watch.bench.dialler.heard(b"220 ")
+    watch.open()
+    watch.bench.dialler.heard(b"ready")
+    assert watch.seen == []
+    watch.opening.seen.addCallback(lambda _: watch.opening.carry_on())
+    watch.bench.receive(HELLO)
+    assert watch.bench.written == b"200220 ready"
+    assert watch.sent == HELLO
+
+
+def test_a_server_that_spoke_before_it_was_read_is_not_waited_for() -> None:
+    """Where everything is relayed, the relay begins with its words."""
+    watch = Watch(lenient=True)
+    watch.bench.dialler.heard(b"220 ready")
+    watch.opening.seen.addCallback(lambda _: watch.opening.carry_on())
+    watch.open()
+    assert watch.bench.written == b"200220 ready"

@@ -17,7 +17,9 @@ from eve_proxy.wire.events import CHUNKED, NO_BODY, UNTIL_CLOSE, Framing, Framin
 from eve_proxy.wire.serialize import (
     CONTINUE,
     LAST_CHUNK,
+    absolute_head,
     chunk,
+    connect_head,
     connect_response_head,
     informational_head,
     last_chunk,
@@ -25,6 +27,7 @@ from eve_proxy.wire.serialize import (
     response_head,
     switching_protocols_head,
     websocket_head,
+    with_authorization,
 )
 
 REQUEST = Request(
@@ -242,3 +245,35 @@ def test_status_lines_cannot_inject() -> None:
         response_head(200, b"OK\r\nA: b", Headers(), framing=FIVE, keep_alive=True)
     with pytest.raises(ValueError):
         response_head(1000, b"OK", Headers(), framing=FIVE, keep_alive=True)
+
+
+@pytest.mark.parametrize(
+    ("authority", "target", "line", "host"),
+    [
+        ("a.example:80", b"/x?y", b"GET http://a.example/x?y HTTP/1.1", b"Host: a.example"),
+        ("a.example:8080", b"/", b"GET http://a.example:8080/ HTTP/1.1", b"Host: a.example:8080"),
+        ("[2001:db8::1]:80", b"/", b"GET http://[2001:db8::1]/ HTTP/1.1", b"Host: [2001:db8::1]"),
+        ("a.example:80", b"*", b"GET http://a.example HTTP/1.1", b"Host: a.example"),
+    ],
+)
+def test_absolute_form(authority: str, target: bytes, line: bytes, host: bytes) -> None:
+    """A proxy is told the whole URL; everything else is as for an origin."""
+    request = Request(
+        method="GET", scheme="http", authority=parse_authority(authority, None), target=target, headers=Headers()
+    )
+    head = absolute_head(request, framing_length=None)
+    assert head.split(b"\r\n")[:2] == [line, host]
+    assert head.endswith(b"Via: 1.1 eve\r\n\r\n")
+    with_ours = with_authorization(head, b"Basic eA==")
+    assert with_ours == head[:-2] + b"Proxy-Authorization: Basic eA==\r\n\r\n"
+    assert with_authorization(head, None) == head
+
+
+def test_connect() -> None:
+    """Host repeats the target (RFC 9112 section 3.2.3); credentials stand there only when there are some."""
+    there = parse_authority("[2001:db8::1]:443", None)
+    bare = b"CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n"
+    assert connect_head(there, None) == bare + b"\r\n"
+    assert connect_head(there, b"Basic eA==") == bare + b"Proxy-Authorization: Basic eA==\r\n\r\n"
+    with pytest.raises(ValueError, match="control character"):
+        connect_head(there, b"Basic\r\nX: y")
