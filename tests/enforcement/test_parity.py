@@ -184,8 +184,8 @@ LIBRARY: dict[str, Callable[[LibraryBench], object]] = {
 
 CELLS = [(route, rule) for rule in RULES for route in ROUTES if route not in RULES[rule].not_on]
 
-# The ways out: what leaves through a parent proxy is refused by the same rules. What only an address can meet is not met
-# where the parent proxy resolves names; the certificate says that nobody looked.
+# The ways out: what leaves through a parent proxy is refused by the same rules. What only an address can meet is not
+# met where the parent proxy resolves names; the certificate says that nobody looked.
 PARENT = "proxy.corp.example:3128"
 WAYS: dict[str, Ways | None] = {
     "directly": None,

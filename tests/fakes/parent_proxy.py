@@ -6,6 +6,7 @@ Standard library only; knows nothing of the product.
 from __future__ import annotations
 
 import base64
+import contextlib
 import select
 import socket
 import ssl
@@ -62,6 +63,8 @@ class ParentProxy:
 
     def close(self) -> None:
         """Stop listening and reset what is open."""
+        with contextlib.suppress(OSError):  # or the thread in accept() would go on listening
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in self._open:
             connection.close()
