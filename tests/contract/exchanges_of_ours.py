@@ -62,14 +62,19 @@ def _http(draw: Any, route: Route) -> Exchange:
         headers=draw(HEADERS),
         websocket=coverage is Coverage.HANDSHAKE,
     )
-    return exchange_of(request, route=route, coverage=coverage, body=draw(BODIES))
+    return exchange_of(request, route=route, coverage=_by_name(draw, coverage), body=draw(BODIES))
+
+
+def _by_name(draw: Any, coverage: Coverage) -> Coverage:
+    """As it is where a parent proxy resolves names, or not."""
+    return coverage.unverified if draw(st.booleans()) else coverage
 
 
 def _tunnel(draw: Any) -> Exchange:
     request = request_of(
         method="CONNECT", scheme="https", authority=draw(AUTHORITIES), target=b"", headers=draw(HEADERS)
     )
-    return exchange_of(request, route=Route.CONNECT, coverage=Coverage.DESTINATION)
+    return exchange_of(request, route=Route.CONNECT, coverage=_by_name(draw, Coverage.DESTINATION))
 
 
 def _call(draw: Any) -> Exchange:
