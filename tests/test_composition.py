@@ -343,3 +343,30 @@ def test_composing_starts_nothing() -> None:
     daemon = Daemon({"EVE_PROXY_GOVERNANCE_URL": "http://127.0.0.1:8128"})
     assert daemon.reactor.tcpServers == []
     assert daemon.dialled == []
+
+
+def test_a_parent_proxy_is_checked_before_anything_listens(tmp_path: Path) -> None:
+    """Unusable roots and a parent that is this proxy are reported together with every other fault."""
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(ConfigurationError) as caught:
+        configure(
+            SECRET
+            | {
+                "EVE_PROXY_UPSTREAM_PROXY": "https://127.0.0.1:3128",
+                "EVE_PROXY_UPSTREAM_CA": str(tmp_path / "ca.pem"),
+            }
+        )
+    assert [fault.partition(" ")[0].rstrip(":") for fault in caught.value.faults] == [
+        "EVE_PROXY_UPSTREAM_CA",
+        "EVE_PROXY_UPSTREAM_PROXY",
+    ]
+
+
+def test_what_leaves_goes_through_the_parent_proxy() -> None:
+    """The settings reach the dialler and the records: the parent is dialled and named."""
+    daemon = Daemon({"EVE_PROXY_UPSTREAM_PROXY": "http://10.9.9.9:3129"})
+    daemon.say(b"GET http://93.184.216.34/ HTTP/1.1\r\nHost: x\r\n\r\n")
+    ((host, port, *_),) = daemon.reactor.tcpClients
+    assert (host, port) == ("10.9.9.9", 3129)
+    daemon.reactor.advance(31)
+    assert daemon.journal.outcomes[0][1]["via"] == "10.9.9.9:3129"

@@ -307,3 +307,37 @@ def test_a_pipeline_that_breaks(run: Callable[..., tuple[int, str, str]], monkey
     code, out, err = run("http://a.example/")
     assert (code, out) == (3, "")
     assert err == "eve-proxy check: no decision could be made\n"
+
+
+PARENT = {"EVE_PROXY_UPSTREAM_PROXY": "http://proxy.corp.example:3129"}
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "via", "coverage"),
+    [
+        ("https://93.184.216.34/", {}, "proxy.corp.example:3129", "destination"),
+        ("https://93.184.216.34/", {"EVE_PROXY_UPSTREAM_NO_PROXY": "93.184.0.0/16"}, None, "destination"),
+        ("http://api.example.com/", {}, "proxy.corp.example:3129", "full"),
+        ("http://api.example.com/", {"EVE_PROXY_UPSTREAM_NO_PROXY": "example.com"}, None, "full"),
+        (
+            "https://api.example.com/",
+            {"EVE_PROXY_UPSTREAM_PROXY_BY": "name"},
+            "proxy.corp.example:3129",
+            "destination_unverified_address",
+        ),
+    ],
+)
+def test_the_way_out(
+    report: Callable[..., dict[str, Any]], url: str, environ: dict[str, str], via: str | None, coverage: str
+) -> None:
+    """It says whether a request would go through the parent proxy, and whether its address would be seen."""
+    said = report(url, **PARENT, **environ)
+    assert (said["leaves"], said["via"], said["coverage"]) == (True, via, coverage)
+
+
+def test_by_name_nothing_is_resolved(run: Callable[..., tuple[int, str, str]]) -> None:
+    """Not even with --resolve: the address is the parent proxy's choice, and the text says so."""
+    by_name = PARENT | {"EVE_PROXY_UPSTREAM_PROXY_BY": "name"}
+    _, out, _ = run("--resolve", "https://api.example.com/", **by_name)
+    assert "via         proxy.corp.example:3129" in out
+    assert "the parent proxy's choice (EVE_PROXY_UPSTREAM_PROXY_BY=name)" in out

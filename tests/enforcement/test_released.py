@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from eve_proxy.audit.records import Records
 from eve_proxy.enforcement.released import Released
+from eve_proxy.policy.suffixes import HostSet
+from eve_proxy.policy.ways import Ways
 from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.seal import seal
 from eve_proxy.signing.spelling import read_line
@@ -111,3 +113,11 @@ def test_every_outcome_verifies(seconds: float, sizes: tuple[int, int], status: 
     certificate = seal(records.outcome("cert_1", outcome(bench)), link(), HmacSigner(SECRET))
     assert read_line(certificate.line) == certificate.to_dict()
     assert verify_certificate(certificate.line, SECRET)
+
+
+def test_the_way_it_went() -> None:
+    """The outcome names the parent proxy, whether or not anything was reached through it."""
+    bench = GateBench(ways=Ways(name="proxy.corp.example:3128", direct=HostSet()))
+    released(bench, address="93.184.216.34").failed("parent proxy proxy.corp.example:3128: connection refused")
+    assert outcome(bench)["via"] == "proxy.corp.example:3128"
+    assert list(outcome(bench)) == sorted(outcome(bench))

@@ -16,6 +16,7 @@ from eve_proxy.governance.address import parse_governance_url
 from eve_proxy.model.errors import ResolveFailed
 from eve_proxy.model.headers import Headers
 from eve_proxy.transport.governance_http import GovernanceHttp
+from tests.transport.parent_bench import OPEN, PREFIX, ParentBench, says
 
 HEADERS = Headers.of([(b"Content-Type", b"application/json"), (b"Authorization", b"Bearer t")])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -219,3 +220,43 @@ def test_a_path_cannot_break_the_head(case: Case, bad: str) -> None:
         case.http.call(bad, HEADERS, b"")
     with pytest.raises(ValueError):
         case.http.call("/a", Headers.of([(b"X", b"y\r\nZ: w")]), b"")
+
+
+def test_behind_a_parent_proxy() -> None:
+    """The service's name is told to the proxy and looked up by nobody here; inside the tunnel all is as without it."""
+    bench = ParentBench()
+    address = parse_governance_url("http://gov.example:8000", insecure=True)
+    names = Names()
+    http = GovernanceHttp(
+        address, reactor=bench.reactor, clock=bench.reactor, tls=None, resolver=names, timeout=2.0,  # type: ignore[arg-type]
+        parent=bench.parent,
+    )  # fmt: skip
+    told: list[Any] = []
+    http.call(address.path, HEADERS, b"{}").addCallback(told.append)
+    bench.names.answer()
+    transport = bench.connect()
+    assert transport.value().startswith(b"CONNECT gov.example:8000 HTTP/1.1\r\n")
+    transport.clear()
+    says(transport, OPEN)
+    assert transport.value().startswith(b"POST /v1/decisions/evaluate HTTP/1.1\r\nHost: gov.example:8000\r\n")
+    says(transport, OK)
+    assert told[0][0] == 200
+    http.call(address.path, HEADERS, b"{}")
+    assert len(bench.dialled) == 1
+    assert names.asked == []
+
+
+def test_a_parent_proxy_that_fails() -> None:
+    """The service could not be asked; the reason says who failed, and nobody else is dialled."""
+    bench = ParentBench()
+    address = parse_governance_url("http://gov.example:8000", insecure=True)
+    http = GovernanceHttp(
+        address, reactor=bench.reactor, clock=bench.reactor, tls=None, resolver=Names(), timeout=2.0,  # type: ignore[arg-type]
+        parent=bench.parent,
+    )  # fmt: skip
+    failures: list[Any] = []
+    http.call(address.path, HEADERS, b"{}").addErrback(failures.append)
+    bench.names.answer()
+    says(bench.connect(), b"HTTP/1.1 403 No\r\n\r\n")
+    assert failures[0].getErrorMessage() == f"governance service: {PREFIX}refused CONNECT with status 403"
+    assert len(bench.dialled) == 1
