@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import ITransport
 
 from eve_proxy.model.decision import Mode, Permit
-from eve_proxy.transport.dialler import Dialler
+from eve_proxy.transport.dialler import DialCounts, Dialler
 from eve_proxy.transport.outgoing import OutgoingExchange
 from eve_proxy.transport.own_ends import End
 from eve_proxy.transport.parent import Parent
@@ -42,6 +42,17 @@ class Diallers:
         self._tunnelled = make(via=parent.name, reach=parent.tunnel, stagger=PARENT_STAGGER)
         self._relayed = make(via=parent.name, reach=lambda _: parent.relay(), stagger=PARENT_STAGGER)
 
+    @property
+    def counts(self) -> DialCounts:
+        """As ``Dialler.counts``, of all ways together."""
+        each = [dialler.counts for dialler in self._all]
+        return DialCounts(
+            dialled=sum(counts.dialled for counts in each),
+            reused=sum(counts.reused for counts in each),
+            redialled=sum(counts.redialled for counts in each),
+            loops=sum(counts.loops for counts in each),
+        )
+
     def exchange(
         self, permit: Permit, head: bytes, body: Sequence[bytes], *, method: str, receiver: Receiver
     ) -> OutgoingExchange:
@@ -60,8 +71,12 @@ class Diallers:
 
     def close(self) -> None:
         """As ``Dialler.close``."""
-        for dialler in (self._direct, self._tunnelled, self._relayed):
+        for dialler in self._all:
             dialler.close()
+
+    @property
+    def _all(self) -> tuple[Dialler, ...]:
+        return self._direct, self._tunnelled, self._relayed
 
     def _of(self, permit: Permit) -> Dialler:
         return self._direct if permit.via is None else self._tunnelled

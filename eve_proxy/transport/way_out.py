@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import ITransport
 
 from eve_proxy.model.decision import Permit
+from eve_proxy.transport.dialler import DialCounts
 from eve_proxy.transport.outgoing import OutgoingExchange
 from eve_proxy.transport.own_ends import End
 from eve_proxy.transport.tunnel_end import Heard
@@ -17,6 +18,10 @@ from eve_proxy.transport.upstream import Receiver
 
 class WayOut(Structural):
     """See ``dialler.Dialler``."""
+
+    @property
+    def counts(self) -> DialCounts:
+        """What happened so far."""
 
     def exchange(
         self, permit: Permit, head: bytes, body: Sequence[bytes], *, method: str, receiver: Receiver

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -12,11 +14,12 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.fakes.origin import Origin, echo, respond
+from tests.fakes.origin import Arrival, Origin, echo, read_request, respond
 from tests.fakes.parent_proxy import ParentProxy, says
-from tests.integration.client import WHOLE, ask, connect, connect_head, get, post, read_head, verify
+from tests.integration.client import WHOLE, ask, connect, connect_head, get, get_head, pause, post, read_head, verify
 from tests.integration.peers import free_port
 from tests.integration.sidecar import Sidecar, read_all, until
+from tests.integration.test_tunnels import serve_tls
 
 CA = trustme.CA()
 CREDENTIALS = "eve:p:ss wörd"
@@ -396,3 +399,106 @@ def test_a_parent_that_is_known_to_be_this_proxy(tmp_path: Path) -> None:
     assert sidecar.process.wait(20) != 0
     assert until(lambda: sidecar.finished)
     assert "EVE_PROXY_UPSTREAM_PROXY leads to this proxy itself" in sidecar.output
+
+
+# -- what else travels -----------------------------------------------------------------------------------------------
+
+
+def switch_and_echo(connection: socket.socket, arrival: Arrival) -> None:
+    """A WebSocket server that echoes bytes."""
+    head = read_request(connection, arrival)
+    assert head is not None
+    key = next(line.split(b": ")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    connection.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Accept: %b\r\n\r\nfirst" % accept
+    )
+    echo(connection, arrival)
+
+
+@pytest.mark.parametrize("by", ["address", "name"])
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_a_websocket(start: Start, tmp_path: Path, by: str, secure: bool) -> None:
+    """The upgrade and what follows travel in a tunnel, whoever resolves the name."""
+    (tmp_path / "ca.pem").write_bytes(CA.cert_pem.bytes())
+    name = "ws.internal.example" if by == "name" else "127.0.0.1"
+    tls = server_context() if secure else None
+    with Origin(switch_and_echo) as origin, ParentProxy(tls=tls, resolve={name: "127.0.0.1"}) as parent:
+        sidecar = start(
+            parent,
+            EVE_PROXY_UPSTREAM_PROXY_BY=by,
+            EVE_PROXY_UPSTREAM_CA=str(tmp_path / "ca.pem") if secure else None,
+        )
+        with sidecar.connect() as client:
+            client.sendall(
+                f"GET http://{name}:{origin.port}/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+                "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+            )
+            head, _, rest = read_head(client).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 101 ")
+            assert (b"handshake_unverified_address" in head) is (by == "name")
+            client.sendall(b"frames")
+            while len(rest) < len(b"firstframes"):
+                rest += client.recv(65536)
+            assert rest == b"firstframes"
+        assert parent.asked == [f"CONNECT {name}:{origin.port} HTTP/1.1"]
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_the_judged_name_inside(start: Start, tmp_path: Path, secure: bool) -> None:
+    """The rule about the tunnel's ClientHello holds behind a parent: the judged host is relayed, another is severed."""
+    (tmp_path / "ca.pem").write_bytes(CA.cert_pem.bytes())
+    with Origin(serve_tls) as origin, ParentProxy(tls=server_context() if secure else None) as parent:
+        sidecar = start(
+            parent,
+            EVE_PROXY_CONNECT_SNI=None,
+            EVE_PROXY_UPSTREAM_CA=str(tmp_path / "ca.pem") if secure else None,
+        )
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        for name, relayed in (("localhost", True), ("evil.example", False)):
+            with sidecar.connect() as client:
+                client.sendall(connect_head(f"localhost:{origin.port}"))
+                assert read_head(client).startswith(b"HTTP/1.1 200 ")
+                if relayed:
+                    with context.wrap_socket(client, server_hostname=name) as inside:
+                        inside.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                        assert inside.recv(1000).startswith(b"HTTP/1.1 200 OK")
+                else:
+                    with pytest.raises(OSError):
+                        context.wrap_socket(client, server_hostname=name)
+        assert [record["matched_vector"] for record in sidecar.decisions()] == [None, None, "sni"]
+
+
+@pytest.mark.parametrize("tunnel", [False, True], ids=["forward", "connect"])
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_a_client_that_does_not_read(start: Start, tmp_path: Path, secure: bool, tunnel: bool) -> None:
+    """The origin is made to wait, through the parent: it cannot fill our memory."""
+    (tmp_path / "ca.pem").write_bytes(CA.cert_pem.bytes())
+    sent: list[int] = []
+
+    def pour(connection: socket.socket, arrival: Arrival) -> None:
+        if not tunnel:
+            read_request(connection, arrival)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(b"x" * 65536)
+            sent.append(65536)
+
+    with Origin(pour) as origin, ParentProxy(tls=server_context() if secure else None) as parent:
+        sidecar = start(parent, EVE_PROXY_UPSTREAM_CA=str(tmp_path / "ca.pem") if secure else None)
+        with sidecar.connect() as client:
+            client.sendall(connect_head(origin.netloc) if tunnel else get_head(origin.netloc))
+            assert read_head(client).startswith(b"HTTP/1.1 200 ")
+            until(lambda: sent)
+            before = -1
+            while len(sent) != before:
+                before = len(sent)
+                pause(0.5)
+            # Buffers of three sockets pairs at most, never what an origin can send in that time.
+            assert sum(sent) < 64 * 1024 * 1024
+            memory = int((Path("/proc") / str(sidecar.process.pid) / "statm").read_text().split()[1]) * 4096
+            assert memory < 256 * 1024 * 1024
+            client.recv(1 << 20)

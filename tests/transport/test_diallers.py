@@ -79,6 +79,7 @@ def test_through_the_parent() -> None:
     assert transport.value() == HEAD
     says(transport, OK)
     assert receiver.told == [("started", 200), ("ended",)]
+    assert (case.diallers.counts.dialled, case.diallers.counts.reused) == (1, 0)
     assert given.ticket.dialled == ip_address("192.0.2.1")
 
 
