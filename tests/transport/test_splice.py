@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactor, StringTransport
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
 from eve_proxy.transport.splice import can_splice
 
@@ -58,3 +59,10 @@ def test_anything_else_is_relayed(name: str, value: object) -> None:
 def test_other_transports_are_relayed() -> None:
     """So is whatever is no socket."""
     assert not can_splice(StringTransport())
+
+
+def test_tls_on_top_of_a_socket_is_relayed() -> None:
+    """A tunnel through an https parent proxy: the socket below carries TLS records, not the tunnel's bytes."""
+    wrapper: Any = ProtocolWrapper(WrappingFactory(Factory()), Protocol())
+    wrapper.makeConnection(connection())
+    assert not can_splice(wrapper)
