@@ -70,7 +70,8 @@ class Counts:
         self.enforcement = Latencies()
         self.requests = Released()
         self.tunnels = Released()
-        self._met: dict[bool, set[tuple[str | None, str | None]]] = {False: set(), True: set()}
+        usual: set[tuple[str | None, str | None]] = {(None, None), (FAIL_SHUT_PILLAR, None)}
+        self._met = {remote: set(usual) for remote in (False, True)}
 
     def meet(self, key: Key, *, remote: bool) -> None:
         """Count a decision whose key is not there yet, or never will be.
