@@ -119,6 +119,7 @@ class GateBench:
                     readiness=lambda: self.readiness,
                     certificates=self.certificates,
                     jwks=lambda: self.jwks,
+                    metrics=lambda accept: (b"text/x", b"numbers for " + accept),
                 ),
             ),
             dialler=self.dialler,
