@@ -165,7 +165,7 @@ def compose(
     dialler = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=config.upstream_timeout, own_ports=undialled)
     listening = ip_address(config.host)
     readiness = _readiness(config, journal, governor, lambda: factory.draining)
-    exposition = Exposition(lambda: read(watched), clock.monotonic)
+    exposition = Exposition(lambda: read(watched), clock)
     router = Router(
         gate,
         Admin(

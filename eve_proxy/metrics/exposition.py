@@ -1,11 +1,11 @@
-"""Rows in Prometheus' formats. The only module that uses ``prometheus_client``."""
+"""Rows in Prometheus' formats. This module and ``process.py`` are the only ones that use ``prometheus_client``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -19,7 +19,9 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from eve_proxy.counting import BOUNDS, Latencies
+from eve_proxy.interfaces import IClock
 from eve_proxy.metrics.families import FAMILIES, Family
+from eve_proxy.metrics.process import ProcessNumbers
 from eve_proxy.metrics.reading import Batches, Row
 
 # Seconds for which an answer is given again: whoever asks too often gets what it has, and costs nothing.
@@ -52,17 +54,16 @@ class Exposition:
     """Answers scrapes of one proxy, from a registry of its own.
 
     :param read: as ``Parts``.
-    :param monotonic: seconds that never go back.
     """
 
-    def __init__(self, read: Callable[[], dict[str, list[Row]]], monotonic: Callable[[], float]) -> None:
+    def __init__(self, read: Callable[[], dict[str, list[Row]]], clock: IClock) -> None:
         registry = CollectorRegistry()
         registry.register(Parts(read))
-        ProcessCollector(registry=registry)
+        registry.register(ProcessNumbers(clock.wall()))
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
         self._registry = registry
-        self._monotonic = monotonic
+        self._monotonic = clock.monotonic
         self._given: dict[str, tuple[float, bytes]] = {}
 
     def render(self, accept: bytes) -> tuple[bytes, bytes]:

@@ -27,7 +27,7 @@ PROMETHEUS = (
 
 def exposition(rows: Any = None) -> tuple[Exposition, FakeClock]:
     clock = FakeClock()
-    return Exposition(lambda: {} if rows is None else rows, clock.monotonic), clock
+    return Exposition(lambda: {} if rows is None else rows, clock), clock
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_page_is_made_once_a_second() -> None:
         made.append(None)
         return {}
 
-    asked = Exposition(read, clock.monotonic)
+    asked = Exposition(read, clock)
     first = asked.render(b"")
     assert asked.render(b"") == first
     assert len(made) == 1
