@@ -82,6 +82,10 @@ def test_one_request_per_connection() -> None:
     transport.protocol.dataReceived(request * 2)
     transport.protocol.dataReceived(request)
     assert transport.value().count(b"HTTP/1.1 200") == 1
+    garbled = bench.connect()
+    garbled.protocol.dataReceived(b"garbage\r\n\r\n")
+    garbled.protocol.dataReceived(b"garbage\r\n\r\n")
+    assert garbled.value().count(b"HTTP/1.1 400") == 1
 
 
 def test_a_scraper_that_dawdles_is_cut_off() -> None:
