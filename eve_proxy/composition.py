@@ -6,7 +6,6 @@ import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -35,7 +34,7 @@ from eve_proxy.governance.redaction import Redactor
 from eve_proxy.governance.witness import Witnesses
 from eve_proxy.interfaces import IAuditSink, IClock, IEntropy, IGovernor, IPreFilter, IResolver, JudgeAddress, Stage
 from eve_proxy.metrics.exposition import Exposition
-from eve_proxy.metrics.reading import Watched, read, settle
+from eve_proxy.metrics.reading import Watched, read
 from eve_proxy.model.authority import Authority
 from eve_proxy.model.certificate import LogLink
 from eve_proxy.model.errors import ConfigurationError
@@ -96,7 +95,7 @@ def destinations(config: Config, own_ports: set[int]) -> Destinations:
 class Parts:
     """What the service starts, asks and stops.
 
-    :ivar settle: to be called every ``counting.SETTLE_SECONDS``.
+    :ivar watched: what is counted; to be settled every ``counting.SETTLE_SECONDS``.
     """
 
     pipeline: Pipeline
@@ -106,7 +105,7 @@ class Parts:
     governor: IGovernor
     governance: GovernanceHttp | None
     exposition: Exposition
-    settle: Callable[[], None]
+    watched: Watched
 
 
 def compose(
@@ -202,7 +201,7 @@ def compose(
         governor=governor,
         governance=governance,
         exposition=exposition,
-        settle=partial(settle, watched),
+        watched=watched,
     )
 
 

@@ -30,6 +30,7 @@ from eve_proxy.counting import SETTLE_SECONDS
 from eve_proxy.governance.deadline import timeoutDeferred
 from eve_proxy.interfaces import IPreFilter
 from eve_proxy.metrics.port import MetricsPort
+from eve_proxy.metrics.reading import settle
 from eve_proxy.model.errors import DeadlineExceeded, EveError, JournalUnavailable
 from eve_proxy.session import Session
 from eve_proxy.settings.fingerprint import Fingerprint
@@ -177,7 +178,7 @@ class SidecarService(Service):
         return self._parts
 
     def _serve_metrics(self, listeners: Sequence[socket], parts: Parts) -> None:
-        self._settling = LoopingCall(parts.settle)
+        self._settling = LoopingCall(settle, parts.watched)
         self._settling.clock = self._reactor
         self._settling.start(SETTLE_SECONDS, now=False)
         for listener in listeners:

@@ -199,12 +199,13 @@ def test_metrics_listen_where_the_proxy_does(tmp_path: Path) -> None:
 def test_observations_are_settled_while_it_runs(daemon: Daemon) -> None:
     """Once a second, also when nobody scrapes, and not after the end."""
     daemon.start()
+    settle = daemon.parts.watched.counts.enforcement.settle
     daemon.reactor.advance(SETTLE_SECONDS)
     daemon.reactor.advance(SETTLE_SECONDS)
-    assert daemon.parts.settle.call_count == 2
+    assert settle.call_count == 2
     daemon.stop()
     daemon.reactor.advance(SETTLE_SECONDS)
-    assert daemon.parts.settle.call_count == 2
+    assert settle.call_count == 2
 
 
 @pytest.mark.parametrize(

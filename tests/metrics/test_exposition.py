@@ -130,10 +130,10 @@ def test_each_proxy_has_a_registry_of_its_own(tmp_path: Path) -> None:
 def test_a_metric_that_cannot_be_read_fails_nobody(tmp_path: Path) -> None:
     """A defect in a counter costs the scrape; requests on other connections are decided and answered as before."""
     proxy = ComposedProxy(tmp_path)
-    proxy.parts.router._gate.log.counts.enforcement = None  # type: ignore[assignment]
+    proxy.parts.watched.counts.enforcement = None  # type: ignore[assignment]
     with pytest.raises(AssertionError):
         proxy.say(SCRAPE)
-    proxy.parts.router._gate.log.counts.enforcement = Latencies()
+    proxy.parts.watched.counts.enforcement = Latencies()
     del proxy.parts.factory.relays
     with pytest.raises(AttributeError):
         proxy.say(SCRAPE)

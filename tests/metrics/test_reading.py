@@ -22,7 +22,7 @@ def test_every_family_has_its_rows(tmp_path: Path) -> None:
     """The rows are those of the table, with as many labels and a value of the right kind; none is forgotten."""
     proxy = ComposedProxy(tmp_path)
     proxy.ask(b"garbage\r\n\r\n")
-    rows = read(proxy.parts.settle.args[0])
+    rows = read(proxy.parts.watched)
     assert set(rows) == {family.name for family in FAMILIES}
     kinds = {"histogram": Latencies, "summary": Batches, "counter": int, "gauge": int | float, "info": int}
     for family in FAMILIES:
@@ -124,7 +124,7 @@ def test_a_journal_in_trouble(tmp_path: Path) -> None:
 def test_tunnels_are_counted_while_they_flow(tmp_path: Path) -> None:
     """A tunnel that stays open for days shows its bytes, and they neither vanish nor double when it ends."""
     proxy = ComposedProxy(tmp_path)
-    counts, factory = proxy.parts.router._gate.log.counts, proxy.parts.factory
+    counts, factory = proxy.parts.watched.counts, proxy.parts.factory
     relay = mock.Mock(to_upstream=10, to_downstream=1000)
     factory.relays.add(relay)
     row = 'eve_proxy_content_bytes_total{direction="to_downstream",kind="tunnel"}'
@@ -138,7 +138,7 @@ def test_tunnels_are_counted_while_they_flow(tmp_path: Path) -> None:
 def test_settling_reaches_every_histogram(tmp_path: Path) -> None:
     """Nothing is put by for ever, whether anybody scrapes or not."""
     proxy = ComposedProxy(tmp_path, **HOSTED)
-    watched = proxy.parts.settle.args[0]
+    watched = proxy.parts.watched
     rows = [value for each in read(watched).values() for _, value in each if isinstance(value, Latencies)]
     assert len(rows) == 5
     for latencies in rows:
