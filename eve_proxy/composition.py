@@ -33,6 +33,8 @@ from eve_proxy.governance.hosted import HostedGovernor
 from eve_proxy.governance.redaction import Redactor
 from eve_proxy.governance.witness import Witnesses
 from eve_proxy.interfaces import IAuditSink, IClock, IEntropy, IGovernor, IPreFilter, IResolver, JudgeAddress, Stage
+from eve_proxy.metrics.exposition import Exposition
+from eve_proxy.metrics.reading import Watched, read
 from eve_proxy.model.authority import Authority
 from eve_proxy.model.certificate import LogLink
 from eve_proxy.model.errors import ConfigurationError
@@ -84,15 +86,18 @@ def off_reactor(reactor: Any) -> Callable[..., Any]:
 def destinations(config: Config, own_ports: set[int]) -> Destinations:
     """The judge of addresses; our own listeners are denied at every address of this machine."""
     listening = ip_address(config.host)
-    own = None if listening.is_unspecified else listening
-    return Destinations(
-        config.allowed_networks, [(own, port) for port in own_ports], is_own_address, blocked=config.blocked_hosts
-    )
+    listeners = [(None if listening.is_unspecified else listening, port) for port in own_ports]
+    if config.metrics_port:
+        listeners.append((None, config.metrics_port))
+    return Destinations(config.allowed_networks, listeners, is_own_address, blocked=config.blocked_hosts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the service starts, asks and stops."""
+    """What the service starts, asks and stops.
+
+    :ivar watched: what is counted; to be settled every ``counting.SETTLE_SECONDS``.
+    """
 
     pipeline: Pipeline
     router: Router
@@ -100,6 +105,8 @@ class Parts:
     dialler: WayOut
     governor: IGovernor
     governance: GovernanceHttp | None
+    exposition: Exposition
+    watched: Watched
 
 
 def compose(
@@ -115,19 +122,20 @@ def compose(
 ) -> Parts:
     """Build everything behind the listening socket.
 
-    :param own_ports: the ports we listen on; known by now.
+    :param own_ports: the ports we serve; known by now. EVE_PROXY_METRICS_PORT is not one of them.
     :param plugins: the pre-filters that were discovered; the always-on rules run before them.
     :param jwks: the document that is published.
     """
     clock, entropy = SystemClock(), SystemEntropy()
     judge_address = destinations(config, own_ports).judge
+    undialled = {*own_ports, config.metrics_port}
     resolver, account = Resolver(reactor, reactor), BufferAccount(config.max_buffered)
     governor, governance = build_governor(
         config,
         reactor=reactor,
         clock=clock,
         chain_head=lambda: journal.durable_head,
-        own_ports=own_ports,
+        own_ports=undialled,
         resolver=resolver,
         account=account,
     )
@@ -154,14 +162,17 @@ def compose(
         transparent_verify=config.transparent_verify,
         transparent_unnamed=config.transparent_unnamed,
     )
-    dialler = build_way_out(config, reactor=reactor, resolver=resolver, own_ports=own_ports)
+    dialler = build_way_out(config, reactor=reactor, resolver=resolver, own_ports=undialled)
     listening = ip_address(config.host)
+    readiness = _readiness(config, journal, governor, lambda: factory.draining)
+    exposition = Exposition(lambda: read(watched), clock)
     router = Router(
         gate,
         Admin(
-            readiness=_readiness(config, journal, governor, lambda: factory.draining),
+            readiness=readiness,
             certificates=_certificates(config, journal, off_reactor(reactor)),
             jwks=jwks,
+            metrics=exposition.render,
         ),
     )
     factory = ProxyFactory(
@@ -172,6 +183,16 @@ def compose(
         clock=reactor,
         default_authority=Authority(host=config.host, port=config.port or max(own_ports), address=listening),
     )
+    watched = Watched(
+        counts=gate.log.counts,
+        factory=factory,
+        governor=governor if isinstance(governor, HostedGovernor) else None,
+        journal=journal,
+        suppressor=suppressor,
+        readiness=readiness,
+        fail_open=not config.fail_closed,
+        monotonic=clock.monotonic,
+    )
     return Parts(
         pipeline=pipeline,
         router=router,
@@ -179,6 +200,8 @@ def compose(
         dialler=dialler,
         governor=governor,
         governance=governance,
+        exposition=exposition,
+        watched=watched,
     )
 
 

@@ -36,6 +36,7 @@ from eve_proxy.signing.public_key import PublicKey
 class Config:
     """One attribute per variable (``settings/variables.py``); times in seconds, sizes in bytes.
 
+    :ivar metrics_host: None when EVE_PROXY_HOST's is taken.
     :ivar allowed_hosts: None when the allowlist is off.
     :ivar signer: what signs: EVE_PROXY_SIGNING_KEY_FILE, or else JWT_SECRET_KEY.
     :ivar key_source: where it was read, to be read again.
@@ -102,6 +103,8 @@ class Config:
     governance_proxy_ca: Path | None
     prefilters: tuple[str, ...]
     ready_needs_governor: bool
+    metrics_port: int
+    metrics_host: str | None
     entries: tuple[Entry, ...] = field(repr=False)
     warnings: tuple[str, ...]
 

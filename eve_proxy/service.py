@@ -16,6 +16,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from eve_proxy.audit.committer import Committer
@@ -25,8 +26,11 @@ from eve_proxy.audit.opening import open_journal
 from eve_proxy.audit.suppression import Suppressor
 from eve_proxy.composition import Parts, compose, off_reactor
 from eve_proxy.config import Config
+from eve_proxy.counting import SETTLE_SECONDS
 from eve_proxy.governance.deadline import timeoutDeferred
 from eve_proxy.interfaces import IPreFilter
+from eve_proxy.metrics.port import MetricsPort
+from eve_proxy.metrics.reading import settle
 from eve_proxy.model.errors import DeadlineExceeded, EveError, JournalUnavailable
 from eve_proxy.session import Session
 from eve_proxy.settings.fingerprint import Fingerprint
@@ -74,6 +78,9 @@ class SidecarService(Service):
         self._lines: LineWriter | None = None
         self._descriptor: int | None = None
         self._session: Session | None = None
+        self._metrics: MetricsPort | None = None
+        self._metrics_port: Any = None
+        self._settling: LoopingCall | None = None
 
     def startService(self) -> None:
         """Open the journal and listen.
@@ -103,11 +110,19 @@ class SidecarService(Service):
             if config.transparent_port:
                 redirected = bind_redirected(config.host, config.transparent_port)
                 listeners += [bound.enter_context(listener) for listener in redirected]
+            metrics = [bound.enter_context(listener) for listener in self._bind_metrics()]
             self._lines = self._open_log()
             self._open_journal()
-            self._serve(listeners, self._lines)
+            self._serve_metrics(metrics, self._serve(listeners, self._lines))
         assert self._session is not None
         self._session.begin()
+
+    def _bind_metrics(self) -> list[socket]:
+        config = self._config
+        if not config.metrics_port:
+            return []
+        variables = "EVE_PROXY_METRICS_HOST and EVE_PROXY_METRICS_PORT"
+        return [bind(config.metrics_host or config.host, config.metrics_port, variable=variables)]
 
     def _open_journal(self) -> None:
         config = self._config
@@ -130,7 +145,7 @@ class SidecarService(Service):
         )
         self._reactor.addSystemEventTrigger("after", "shutdown", self._committer.stop)
 
-    def _serve(self, listeners: Sequence[socket], lines: LineWriter) -> None:
+    def _serve(self, listeners: Sequence[socket], lines: LineWriter) -> Parts:
         config = self._config
         assert self._journal is not None
         raise_file_limit(config.max_connections, self._log.warn)
@@ -160,6 +175,16 @@ class SidecarService(Service):
             listener.listen(BACKLOG)
             adopted = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._parts.factory)
             self._ports.append(adopted)
+        return self._parts
+
+    def _serve_metrics(self, listeners: Sequence[socket], parts: Parts) -> None:
+        self._settling = LoopingCall(settle, parts.watched)
+        self._settling.clock = self._reactor
+        self._settling.start(SETTLE_SECONDS, now=False)
+        for listener in listeners:
+            self._metrics = MetricsPort(parts.exposition.render, clock=self._reactor)
+            listener.listen(BACKLOG)
+            self._metrics_port = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._metrics)
 
     def _open_log(self) -> LineWriter:
         if self._decision_log == "-":
@@ -181,6 +206,9 @@ class SidecarService(Service):
         self._log.info("eve-sidecar listening on {host}:{port}", host=address.host, port=address.port)
         if self._config.transparent_port:
             self._log.info("redirected connections on port {port}", port=self._config.transparent_port)
+        if self._metrics_port is not None:
+            address = self._metrics_port.getHost()
+            self._log.info("metrics on {host}:{port}", host=address.host, port=address.port)
 
     def _hangup(self) -> None:
         if self.running and self._session is not None:
@@ -204,6 +232,12 @@ class SidecarService(Service):
             self._lines.close()
         if self._descriptor is not None:
             os.close(self._descriptor)
+        # Last: how the stop went can be read until it is over.
+        if self._metrics is not None:
+            await self._metrics_port.stopListening()
+            self._metrics.close()
+        if self._settling is not None:
+            self._settling.stop()
 
     async def _drain(self, parts: Parts) -> None:
         finished = Deferred.fromCoroutine(self._finish(parts))

@@ -90,7 +90,7 @@ def parent_faults(config: Config, *, is_own: Callable[[IPAddress], bool] = is_ow
 def _is_this_proxy(config: Config, address: ParentAddress, is_own: Callable[[IPAddress], bool]) -> bool:
     # As ``OwnEnds``, which finds in the act what only the lookup of a name shows: one of our ports on this machine.
     authority = address.authority
-    if authority.port not in (config.port, config.transparent_port):
+    if authority.port not in (config.port, config.transparent_port, config.metrics_port):
         return False
     if authority.address is None:
         return authority.host == "localhost"

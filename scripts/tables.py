@@ -1,4 +1,5 @@
-"""The variable table of README.md and etc/eve-proxy.env.example, drawn from ``eve_proxy/settings/variables.py``.
+"""The variable table of README.md and etc/eve-proxy.env.example, drawn from ``eve_proxy/settings/variables.py``; the
+table of docs/metrics.md, drawn from ``eve_proxy/metrics/families.py``.
 
 python scripts/tables.py            fails when one of them is out of date
 python scripts/tables.py --write    brings them up to date
@@ -14,10 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent
 # This tree's table, whatever is installed.
 sys.path.insert(0, str(ROOT))
 
+from eve_proxy.metrics.families import FAMILIES, Family  # noqa: E402
 from eve_proxy.settings.variables import VARIABLES, Variable  # noqa: E402
 
 BEGIN = "<!-- variables: drawn by scripts/tables.py -->"
 END = "<!-- /variables -->"
+BEGIN_METRICS = "<!-- metrics: drawn by scripts/tables.py -->"
+END_METRICS = "<!-- /metrics -->"
 
 HEADINGS = {
     "guide 3": "The deployment guide's variables",
@@ -51,9 +55,29 @@ def readme_table() -> str:
 
 def readme(text: str) -> str:
     """``text`` with the table between its markers."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{readme_table()}\n{END}{after}"
+    return _between(text, BEGIN, readme_table(), END)
+
+
+def metrics_table() -> str:
+    """The rows in Markdown."""
+
+    def row(family: Family) -> str:
+        labels = ", ".join(f"`{label}`" for label in family.labels) or "-"
+        return f"| `{family.name}` | {family.kind} | {labels} | {family.help} |"
+
+    lines = ["| Metric | Type | Labels | Meaning |", "| --- | --- | --- | --- |", *map(row, FAMILIES)]
+    return "\n".join(lines)
+
+
+def metrics(text: str) -> str:
+    """``text`` with the table between its markers."""
+    return _between(text, BEGIN_METRICS, metrics_table(), END_METRICS)
+
+
+def _between(text: str, begin: str, table: str, end: str) -> str:
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def example(text: str) -> str:
@@ -72,7 +96,11 @@ def example(text: str) -> str:
     return TOP + "\n".join(lines()) + "\n"
 
 
-FILES = {ROOT / "README.md": readme, ROOT / "etc" / "eve-proxy.env.example": example}
+FILES = {
+    ROOT / "README.md": readme,
+    ROOT / "docs" / "metrics.md": metrics,
+    ROOT / "etc" / "eve-proxy.env.example": example,
+}
 
 
 def main(argv: list[str]) -> int:

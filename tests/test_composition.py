@@ -14,6 +14,7 @@ import pytest
 from twisted.internet.testing import MemoryReactorClock
 
 from eve_proxy import composition
+from eve_proxy.audit.file import FreeSpace
 from eve_proxy.audit.suppression import Suppressor
 from eve_proxy.composition import (
     Parts,
@@ -25,6 +26,7 @@ from eve_proxy.composition import (
     configure,
     destinations,
 )
+from eve_proxy.counting import Latencies
 from eve_proxy.governance.hosted import HostedGovernor
 from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.model.verdict import Outcome, Verdict
@@ -370,3 +372,31 @@ def test_what_leaves_goes_through_the_parent_proxy() -> None:
     assert (host, port) == ("10.9.9.9", 3129)
     daemon.reactor.advance(31)
     assert daemon.journal.outcomes[0][1]["via"] == "10.9.9.9:3129"
+
+
+def test_the_metrics_port_is_ours_at_every_address() -> None:
+    """Nobody is led to it through the proxy, whatever address it listens on."""
+    environ = {"EVE_PROXY_HOST": "93.184.216.34", "EVE_PROXY_METRICS_PORT": "9464"}
+    environ |= {"EVE_PROXY_METRICS_HOST": "0.0.0.0", "EVE_PROXY_ALLOWED_NETWORKS": "127.0.0.0/8"}
+    config, _ = configure(SECRET | environ)
+    judge = destinations(config, {OWN_PORT}).judge
+    assert judge(ip_address("127.0.0.1"), 9464) is not None
+    assert judge(ip_address("127.0.0.1"), 9465) is None
+    daemon = Daemon(environ)
+    assert daemon.ask(post("127.0.0.1:9464"))[0] == 451
+    assert 9464 in daemon.parts.dialler._ends._own_ports
+
+
+def test_metrics_are_on_the_admin_surface() -> None:
+    """The page is the one of this daemon's own parts."""
+    daemon = Daemon({})
+    daemon.journal.counts = mock.Mock(  # type: ignore[attr-defined]
+        appends=Latencies(), records=0, size=0, broken=0, stalled=0, durable=True, sequence=1, landed_at=0.0,
+        space=FreeSpace(free=1, total=2), key=("id", "HMAC-SHA256"),
+    )  # fmt: skip
+    daemon.journal.outcomes_lost = 0  # type: ignore[attr-defined]
+    daemon.ask(post("10.0.0.1"))
+    status, _, body = daemon.ask(b"GET /metrics HTTP/1.1\r\nHost: proxy\r\n\r\n")
+    assert status == 200
+    assert b'eve_proxy_answers_total{code="451"} 1.0' in body
+    assert b"eve_proxy_ready 1.0" in body

@@ -83,6 +83,7 @@ def test_the_defaults_of_the_design() -> None:
     assert config.connect_sni == "strict"
     assert (config.max_buffered, config.max_connections) == (268435456, 10000)
     assert config.ready_needs_governor is False
+    assert (config.metrics_port, config.metrics_host) == (0, None)
 
 
 def test_every_row_of_the_table_has_its_attribute() -> None:

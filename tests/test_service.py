@@ -19,6 +19,8 @@ from twisted.internet.testing import MemoryReactorClock
 from eve_proxy import service as module
 from eve_proxy.audit.lock import JournalLocked
 from eve_proxy.config import Config, parse
+from eve_proxy.counting import SETTLE_SECONDS
+from eve_proxy.metrics.port import MetricsPort
 from eve_proxy.model.errors import JournalUnavailable
 from eve_proxy.service import GRACE, RESET_WITHIN, SidecarService
 
@@ -34,11 +36,13 @@ class Reactor(MemoryReactorClock):
         super().__init__()
         self.events = events
         self.stops = 0
+        self.adopted: list[Any] = []
         self.port = mock.Mock()
         self.port.stopListening.side_effect = lambda: self.done("port closed")
 
     def adoptStreamPort(self, descriptor: int, family: int, factory: Any) -> Any:
         self.events.append(f"listening on descriptor {descriptor}")
+        self.adopted.append(factory)
         return self.port
 
     def done(self, what: str) -> Deferred[None]:
@@ -55,7 +59,7 @@ class Reactor(MemoryReactorClock):
 class Daemon:
     """A service whose journal, socket and parts are scripted; every step is an event."""
 
-    def __init__(self, tmp_path: Path, transparent_port: str = "0") -> None:
+    def __init__(self, tmp_path: Path, transparent_port: str = "0", **environ: str) -> None:
         self.events: list[str] = []
         self.reactor = Reactor(self.events)
         self.draining: Deferred[None] = succeed(None)
@@ -83,6 +87,7 @@ class Daemon:
                 "EVE_PROXY_HOST": "127.0.0.1",
                 "EVE_PROXY_AUDIT_LOG": str(tmp_path / "journal.jsonl"),
                 "EVE_PROXY_TRANSPARENT_PORT": transparent_port,
+                **environ,
             }
         )
         self.service = self.made(config)
@@ -167,6 +172,40 @@ def test_redirected_connections_have_sockets_of_their_own(tmp_path: Path) -> Non
     assert daemon.events.count("listening on descriptor 77") == 2
     daemon.stop()
     assert daemon.events.count("port closed") == 2
+
+
+def test_metrics_have_a_socket_of_their_own(tmp_path: Path) -> None:
+    """It is bound with the others, served last, and no port that the proxy serves; it goes when all else is over."""
+    daemon = Daemon(tmp_path, EVE_PROXY_METRICS_PORT="9464", EVE_PROXY_METRICS_HOST="10.0.0.5")
+    daemon.start()
+    assert daemon.bind.call_args_list[1].args == ("10.0.0.5", 9464)
+    assert "EVE_PROXY_METRICS_PORT" in daemon.bind.call_args_list[1].kwargs["variable"]
+    assert daemon.events[:4] == ["bound", "bound", "journal opened", "composed"]
+    assert daemon.events[-3:] == ["listening on descriptor 77", "listening on descriptor 77", "session begun"]
+    assert isinstance(daemon.reactor.adopted[0], mock.Mock)
+    assert isinstance(daemon.reactor.adopted[1], MetricsPort)
+    daemon.stop()
+    assert daemon.events[-3:] == [*LAST, "port closed"]
+
+
+def test_metrics_listen_where_the_proxy_does(tmp_path: Path) -> None:
+    """Without an address of their own."""
+    daemon = Daemon(tmp_path, EVE_PROXY_METRICS_PORT="9464")
+    daemon.start()
+    assert daemon.bind.call_args_list[1].args == ("127.0.0.1", 9464)
+    daemon.stop()
+
+
+def test_observations_are_settled_while_it_runs(daemon: Daemon) -> None:
+    """Once a second, also when nobody scrapes, and not after the end."""
+    daemon.start()
+    settle = daemon.parts.watched.counts.enforcement.settle
+    daemon.reactor.advance(SETTLE_SECONDS)
+    daemon.reactor.advance(SETTLE_SECONDS)
+    assert settle.call_count == 2
+    daemon.stop()
+    daemon.reactor.advance(SETTLE_SECONDS)
+    assert settle.call_count == 2
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from zope.interface import implementer
 from eve_proxy.audit.checkpoint_file import CheckpointFile
 from eve_proxy.audit.checkpoints import Checkpoints
 from eve_proxy.audit.committer import Offload
+from eve_proxy.audit.counts import JournalCounts
 from eve_proxy.audit.entry import Entry, Rotation
 from eve_proxy.audit.gathering import Gathering
 from eve_proxy.audit.lock import Lock
@@ -59,6 +60,7 @@ class Journal:
     """An open journal. Made by ``audit.opening.open_journal``.
 
     :ivar outcomes_lost: how many outcomes of this session have no record.
+    :ivar counts: how it is doing.
     """
 
     def __init__(
@@ -106,7 +108,8 @@ class Journal:
         self._closed = False
 
         self.outcomes_lost = 0
-        self._space = SpaceWatch(file.free_space(), clock=clock, offload=offload)
+        self._space = space = SpaceWatch(file.free_space(), clock=clock, offload=offload)
+        self.counts = JournalCounts(file, space, lambda: self._signer, durable=durable, now=clock.monotonic())
         beside = CheckpointFile(path, self._head.id, tree, lambda: self._signer)
         self._checkpoints = Checkpoints(beside, self.note, offload=offload, timers=timers, size=self._head.seq)
 
@@ -244,19 +247,22 @@ class Journal:
         self._gathering.committed(self._awaited)
         self._awaited = 0
         self._inflight = batch
+        self.counts.begun_at = self._clock.monotonic()
         data = b"\n".join([entry.certificate.line for entry in batch]) + b"\n"
         last = batch[-1]
         self._file.append(data, last.certificate.line, last.next, self._landed, self._broke)
 
     def _landed(self, _: None) -> None:
         batch, self._inflight = self._inflight or [], None
+        counts = self.counts
+        now = counts.landed_at = self._clock.monotonic()
+        counts.appends.observe(now - counts.begun_at)
         if self._problem is not None:
             self._heal()
         if self._awaited:
             self._gathering.offer()
         elif self._queue:
             self._gathering.at_leisure()
-        now = self._clock.monotonic()
         for entry in batch:
             waiter = entry.waiter
             if waiter is None:
@@ -306,6 +312,7 @@ class Journal:
         inflight = self._inflight or []
         # The next record, should there be one, follows what the stalled commit may yet write.
         self._head = inflight[-1].next if inflight else self._file.place.next
+        self.counts.stalled += 1
         self._trouble(self._slow)
         for entry in inflight:
             entry.late = entry.late or entry.waiter is not None
@@ -316,6 +323,7 @@ class Journal:
         entries = [*(self._inflight or []), *self._queue]
         self._inflight, self._queue, self._awaited = None, [], 0
         self._head = self._file.place.next
+        self.counts.broken += 1
         self._trouble(unwritable(failure.value))
         self._take_back(entries)
         self._refuse(entries)

@@ -30,6 +30,7 @@ class PresentFile:
 
     :ivar place: moves when an append is durable, and to the beginning of a new file before the append that needs it.
     :ivar identity: device and inode of the file.
+    :ivar closed_bytes: of the files before, less what the first one held at the start.
     :ivar warning: why a new file that is due cannot be begun, on one line; else None. Nothing is lost by it.
     """
 
@@ -44,6 +45,7 @@ class PresentFile:
         self._pending: _Pending
         self.place = place
         self.identity = file.identity()
+        self.closed_bytes = -place.offset
         self.warning: str | None = None
 
     def append(
@@ -103,6 +105,7 @@ class PresentFile:
     def _begun(self, file: JournalFile) -> None:
         self._file.close()
         self._file, self.identity = file, file.identity()
+        self.closed_bytes += self.place.offset
         self.place = Place(offset=0, last=b"", next=self.place.next)
         self.warning = None
         _log.info("the journal goes on in a new file at {path}", path=str(self._rotation.path))

@@ -30,6 +30,7 @@ class SpaceWatch:
     """The last measurement, and when to take the next.
 
     :ivar warning: one line, or None.
+    :ivar space: what was measured.
     """
 
     def __init__(self, space: FreeSpace, *, clock: IClock, offload: Offload) -> None:
@@ -49,6 +50,7 @@ class SpaceWatch:
             self._offload(measure).addCallbacks(self._note, lambda failure: failure.trap(OSError))
 
     def _note(self, space: FreeSpace) -> None:
+        self.space = space
         warning = low_disk_warning(space)
         if warning is not None and self.warning is None:
             _log.warn("{warning}", warning=warning)

@@ -19,14 +19,17 @@ _PEERS = 16
 
 
 class Suppressor:
-    """Counts refusals. ``admit`` one by one, ``drain`` once a minute."""
+    """Counts refusals. ``admit`` one by one, ``drain`` once a minute.
+
+    :ivar suppressed: how many had no record of their own.
+    """
 
     def __init__(self, clock: IClock) -> None:
         self._clock = clock
         self._window_ends = clock.monotonic() + WINDOW
         self._admitted: dict[str, int] = {}  # never more than IN_ALL peers
         self._admitted_in_all = 0
-        self._count = 0
+        self._count = self.suppressed = 0
         self._since = 0.0
         self._kinds: dict[str, int] = {}
         self._peers: dict[str, int] = {}
@@ -50,6 +53,7 @@ class Suppressor:
         if self._count == 0:
             self._since = self._clock.wall()
         self._count += 1
+        self.suppressed += 1
         _count(self._kinds, kind, _KINDS)
         _count(self._peers, peer, _PEERS)
         return False

@@ -15,6 +15,7 @@ from eve_proxy.wire.events import Form, RequestHead
 HEALTHZ: Final = b"/healthz"
 READYZ: Final = b"/readyz"
 JWKS_PATH: Final = b"/.well-known/jwks.json"
+METRICS: Final = b"/metrics"
 NO_KEYS: Final = jwks(())
 _PUBLIC: Final = (HEALTHZ, READYZ, JWKS_PATH)
 _TEXT: Final = b"text/plain; charset=utf-8"
@@ -35,14 +36,17 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admin:
-    """Health and public keys for anyone; certificates, and what this is, only for clients that the router lets in.
+    """Health and public keys for anyone; certificates, metrics, and what this is, only for clients that the router
+    lets in.
 
     :ivar jwks: the document of ``/.well-known/jwks.json``: the keys that have signed since the start.
+    :ivar metrics: the value of ``Accept`` to a content type and a body.
     """
 
     readiness: Callable[[], Readiness]
     certificates: Certificates
     jwks: Callable[[], bytes] = lambda: NO_KEYS
+    metrics: Callable[[bytes], tuple[bytes, bytes]] = lambda accept: (_TEXT, b"")
 
     def enter(self, client: Downstream, head: RequestHead) -> None:
         """Answer one request."""
@@ -50,7 +54,7 @@ class Admin:
         head_only = request.method == "HEAD"
         if _is_for_certificates(head):
             self.certificates.enter(client, head)
-        elif not is_public(head):
+        elif not (is_public(head) or _is_for_metrics(head)):
             message = "this is a forward proxy: send absolute-form requests (GET http://host/path) or CONNECT host:port"
             client.answer(answers.text(400, message, head_only=head_only), keep=False)
         elif request.method not in ("GET", "HEAD"):
@@ -59,6 +63,9 @@ class Admin:
             answers.serve(client, head, _TEXT, b"ok", [])
         elif _path(head) == JWKS_PATH:
             answers.serve(client, head, _JWKS, self.jwks(), [])
+        elif _path(head) == METRICS:
+            kind, body = self.metrics(accepted(head))
+            answers.serve(client, head, kind, body, [])
         else:
             self._ready(client, head)
 
@@ -80,6 +87,15 @@ def is_public(head: RequestHead) -> bool:
 def _is_for_certificates(head: RequestHead) -> bool:
     path = _path(head)
     return head.form is Form.ORIGIN and (path == PATH or path.startswith(PATH + b"/"))
+
+
+def _is_for_metrics(head: RequestHead) -> bool:
+    return head.form is Form.ORIGIN and _path(head) == METRICS
+
+
+def accepted(head: RequestHead) -> bytes:
+    """The value of ``Accept``; empty when it is not said."""
+    return b",".join(head.request.headers.get_all(b"accept"))
 
 
 def _path(head: RequestHead) -> bytes:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import orjson
 
+from eve_proxy.enforcement.counts import Counts
 from eve_proxy.enforcement.server_name import UNSEEN, shown
 from eve_proxy.interfaces import IClock
 from eve_proxy.model.certificate import DecisionCertificate
 from eve_proxy.model.decision import Decision
 from eve_proxy.model.text import clean
-from eve_proxy.model.verdict import Verdict
+from eve_proxy.model.verdict import LOCAL, Verdict
 from eve_proxy.signing.seal import timestamp
 from eve_proxy.wire.client_hello import Seen
 
@@ -26,14 +27,16 @@ _UNREAD = {"event": "decision"} | dict.fromkeys(
 
 
 class DecisionLog:
-    """Writes the lines.
+    """Writes the lines, and counts them: metrics say the same as the log.
 
     :param write: takes one line, newline included; must not block for long.
+    :ivar counts: what was decided, answered and let go so far.
     """
 
     def __init__(self, write: Callable[[bytes], object], clock: IClock) -> None:
         self._write = write
         self._clock = clock
+        self.counts = Counts()
 
     def decided(
         self, decision: Decision, status: int | None, *, detail: str | None = None, seen: Seen | None = None
@@ -58,16 +61,24 @@ class DecisionLog:
         else:
             reason, governor = clean(verdict.reason, 200), clean(verdict.governor, 253)
             pillar, vector = _printable(verdict.pillar, 32), _printable(verdict.vector, 32)
+        outcome, route, counts = verdict.outcome, exchange.route, self.counts
+        key = outcome, route, pillar, vector, status
+        try:
+            counts.decisions[key] += 1
+        except KeyError:
+            counts.meet(key, remote=governor != LOCAL)
+        if latency is not None:
+            counts.enforcement.observe(latency * 0.001)
         line = {
             "event": "decision",
             "timestamp": timestamp(self._clock.wall()),
             "certificate_id": certificate_id,
-            "verdict": verdict.outcome._value_,
+            "verdict": outcome._value_,
             "reason": reason,
             "pillar": pillar,
             "vector": vector,
             "governor": governor,
-            "route": exchange.route._value_,
+            "route": route._value_,
             "method": request.method,
             "host": authority.host,
             "port": authority.port,
@@ -96,6 +107,7 @@ class DecisionLog:
         if certificate is not None:
             certificate_id = certificate.certificate_id
             seq = None if certificate.log is None else certificate.log.seq
+        self.counts.meet((verdict.outcome, None, verdict.pillar, verdict.vector, status), remote=False)
         line = _UNREAD | {
             "timestamp": timestamp(self._clock.wall()),
             "certificate_id": certificate_id,
@@ -114,6 +126,7 @@ class DecisionLog:
 
     def rejected(self, peer: str, status: int, fault: str) -> None:
         """Bytes that never became a request."""
+        self.counts.rejected[status] += 1
         line = {
             "event": "rejected",
             "timestamp": timestamp(self._clock.wall()),

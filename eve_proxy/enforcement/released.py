@@ -9,6 +9,7 @@ from eve_proxy.enforcement import answers
 from eve_proxy.enforcement.decision_log import DecisionLog
 from eve_proxy.interfaces import IClock
 from eve_proxy.model.decision import Decision
+from eve_proxy.model.exchange import WHOLE_REQUEST
 from eve_proxy.transport.relay_account import Ending, Side
 from eve_proxy.wire.client_hello import Seen
 
@@ -19,7 +20,7 @@ class Released:
     :param record: takes the id of the decision's certificate, and the ``record`` of the outcome.
     """
 
-    __slots__ = ("_began", "_decision", "_log", "_now", "_record", "_status")
+    __slots__ = ("_began", "_counts", "_decision", "_log", "_now", "_record", "_status")
 
     def __init__(
         self, decision: Decision, log: DecisionLog, record: Callable[[str, dict[str, Any]], object], clock: IClock
@@ -30,15 +31,20 @@ class Released:
         self._now = clock.monotonic
         self._began = clock.monotonic()
         self._status: int | None = None
+        counts = log.counts
+        self._counts = counts.requests if decision.exchange.coverage in WHOLE_REQUEST else counts.tunnels
 
     def answered(self, status: int, *, seen: Seen | None = None, detail: str | None = None) -> None:
         """Upstream answered, or the tunnel is open."""
         self._status = status
+        self._counts.latency.observe(self._now() - self._began)
         self._log.decided(self._decision, status, seen=seen, detail=detail)
 
     def failed(self, detail: str) -> bytes:
         """Upstream failed: the 502."""
-        self.answered(502, detail=detail)
+        self._status = 502
+        self._counts.failed += 1
+        self._log.decided(self._decision, 502, detail=detail)
         self.ended(Ending.FAILED, Side.UPSTREAM, to_downstream=0, to_upstream=0)
         decision = self._decision
         assert decision.certificate is not None
@@ -58,6 +64,9 @@ class Released:
         dialled = None if permit is None else permit.ticket.dialled
         if to_upstream is None:
             to_upstream = 0 if body is None else body.size
+        counts = self._counts
+        counts.to_upstream += to_upstream
+        counts.to_downstream += to_downstream
         seconds = round(self._now() - self._began, 3)
         # As it stands in the line: keys sorted, whole numbers as integers (``signing.seal`` relies on it).
         details = {

@@ -33,12 +33,13 @@ class Breaker:
     ``abandoned``. A ticket is the number of the state it was given in: a call that outlives its state says nothing
     about the present one, so a straggler neither closes an open breaker nor opens a fresh one.
 
+    :ivar ended: calls by how they ended, and ``refused``: how many were not made.
     :param threshold: consecutive transport failures or timeouts that open it; 0 turns it off.
     :param monotonic: seconds that never go back.
     :param jitter: a number in [0, 1), different at each call.
     """
 
-    __slots__ = ("_consecutive", "_epoch", "_errors", "_jitter", "_monotonic", "_probe", "_spotless", "_state", "_threshold", "_until", "_window")  # fmt: skip  # noqa: E501
+    __slots__ = ("_consecutive", "_epoch", "_errors", "_jitter", "_monotonic", "_probe", "_spotless", "_state", "_threshold", "_until", "_window", "ended")  # fmt: skip  # noqa: E501
 
     def __init__(self, threshold: int, monotonic: Callable[[], float], jitter: Callable[[], float]) -> None:
         if threshold < 0:
@@ -54,6 +55,7 @@ class Breaker:
         self._until = 0.0
         self._probe = False
         self._spotless = False  # closed, and a full window without an error
+        self.ended = dict.fromkeys(("answered", "upset", "unreachable", "abandoned", "refused"), 0)
 
     @property
     def state(self) -> State:
@@ -70,6 +72,7 @@ class Breaker:
         if self._state is State.CLOSED:
             return
         if self.state is State.OPEN or self._probe:
+            self.ended["refused"] += 1
             raise GovernorUnavailable("governance breaker open")
 
     def admit(self) -> int:
@@ -84,6 +87,7 @@ class Breaker:
 
     def answered(self, ticket: int) -> None:
         """A well-formed answer, whatever it decided."""
+        self.ended["answered"] += 1
         if self._spotless and ticket == self._epoch:
             return  # one more success behind twenty changes nothing
         self._end(ticket, error=False, transport=False)
@@ -93,14 +97,17 @@ class Breaker:
 
         Counts only in the window: a client must not shut the service off for all with a few bodies that upset it.
         """
+        self.ended["upset"] += 1
         self._end(ticket, error=True, transport=False)
 
     def unreachable(self, ticket: int) -> None:
         """No connection, cut off, or no answer in time."""
+        self.ended["unreachable"] += 1
         self._end(ticket, error=True, transport=True)
 
     def abandoned(self, ticket: int) -> None:
         """The client left before the service could show how it is: says nothing, and frees the probe."""
+        self.ended["abandoned"] += 1
         if ticket == self._epoch:
             self._probe = False
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from twisted.internet.defer import CancelledError
 from zope.interface import implementer
 
+from eve_proxy.counting import Latencies
 from eve_proxy.governance.breaker import Breaker, State
 from eve_proxy.governance.decision_service import CONCURRENCY, DecisionService
 from eve_proxy.governance.errors import CredentialRefused, RateLimited
@@ -39,6 +40,7 @@ class HostedGovernor:
     :param concurrency: calls under way at most; what waits does so within the caller's deadline, in order of arrival.
     :param patience: seconds on the wire after which a cancelled call counts as a timeout; cancelled sooner, it was the
         client who left. Half of EVE_PROXY_ENFORCE_TIMEOUT is a good value.
+    :ivar latency: of the calls that were made, from the question to the answer, or to how else it ended.
     """
 
     def __init__(
@@ -55,11 +57,12 @@ class HostedGovernor:
         self._transport = transport
         self._service = service
         self._headers = service.headers()
-        self._breaker = breaker
+        self.breaker = breaker
         self._account = account
-        self._slots = Slots(concurrency)
+        self.slots = Slots(concurrency)
         self._clock = service.clock
         self._patience = patience
+        self.latency = Latencies()
         self._credential_refused = False
         self._retry_at: float | None = None
 
@@ -70,7 +73,7 @@ class HostedGovernor:
         :raises GovernorUnavailable: the breaker is open, or the service could not be reached.
         :raises GovernorMisbehaved: it answered something that is not a verdict on this exchange.
         """
-        slots, breaker, clock, service = self._slots, self._breaker, self._clock, self._service
+        slots, breaker, clock, service = self.slots, self.breaker, self._clock, self._service
         if not slots.take():
             breaker.check()  # nobody queues before a closed door
             await slots.wait()
@@ -99,6 +102,7 @@ class HostedGovernor:
                 raise
             finally:
                 end(ticket)
+                self.latency.observe(clock.monotonic() - asked_at)
                 self._account.give_back(size)
         finally:
             slots.release()
@@ -115,7 +119,7 @@ class HostedGovernor:
     def warnings(self) -> tuple[str, ...]:
         """What readiness should say about the service; empty when all is well."""
         said = []
-        if self._breaker.state is not State.CLOSED:
+        if self.breaker.state is not State.CLOSED:
             said.append("governance breaker open")
         if self._credential_refused:
             said.append("governance credential refused")
@@ -130,7 +134,7 @@ class HostedGovernor:
         While the breaker probes this is None already: whoever is unready gets no requests, and without one there is
         nothing to probe with.
         """
-        return "governance breaker open" if self._breaker.state is State.OPEN else None
+        return "governance breaker open" if self.breaker.state is State.OPEN else None
 
     def _remember(self, error: GovernorMisbehaved) -> None:
         self._credential_refused = isinstance(error, CredentialRefused)

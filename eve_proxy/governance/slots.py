@@ -15,14 +15,15 @@ class Slots:
     """A fair counting gate.
 
     :param size: slots in all, at least 1.
+    :ivar size: likewise.
     """
 
-    __slots__ = ("_free", "_waiting", "_waking")
+    __slots__ = ("_free", "_waiting", "_waking", "size")
 
     def __init__(self, size: int) -> None:
         if size < 1:
             raise ValueError("at least one governance call must be allowed at a time")
-        self._free = size
+        self.size = self._free = size
         # An ordered set: a waiter that is cancelled leaves the middle of the queue at constant cost.
         self._waiting: OrderedDict[Deferred[None], None] = OrderedDict()
         self._waking = False
@@ -31,6 +32,11 @@ class Slots:
     def waiting(self) -> int:
         """How many stand in the queue."""
         return len(self._waiting)
+
+    @property
+    def taken(self) -> int:
+        """How many are in use."""
+        return self.size - self._free
 
     def take(self) -> bool:
         """Take a slot if one is free; those that wait are served by ``release``, so nobody overtakes them."""

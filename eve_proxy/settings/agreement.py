@@ -19,6 +19,7 @@ from eve_proxy.signing.secret import SHORTEST
 
 _POLICY_FILE: Final = "EVE_PROXY_POLICY_FILE"
 _GOVERNANCE_JWKS: Final = "EVE_PROXY_GOVERNANCE_JWKS"
+_METRICS_HOST: Final = "EVE_PROXY_METRICS_HOST"
 # What has no effect without a decision service.
 _OF_A_SERVICE: Final = (
     "EVE_PROXY_GOVERNANCE_TOKEN",
@@ -54,6 +55,7 @@ def check_agreement(reading: Reading) -> None:
     _read_policy(reading)
     _read_governance_keys(reading)
     check_parents(reading)
+    _check_metrics(reading)
     values = reading.values
     body, buffered = values.get("max_body"), values.get("max_buffered")
     if isinstance(body, int) and isinstance(buffered, int) and buffered < body:
@@ -119,6 +121,20 @@ def _check_governance(reading: Reading) -> None:
             reading.warnings.append(INSECURE)
         elif insecure is False:
             reading.faults.append(f"EVE_PROXY_GOVERNANCE_URL: {error}")
+
+
+def _check_metrics(reading: Reading) -> None:
+    port = reading.values.get("metrics_port")
+    if port == 0:
+        if _METRICS_HOST in reading.texts:
+            reading.warnings.append(f"{_METRICS_HOST} has no effect: EVE_PROXY_METRICS_PORT is not set")
+        return
+    for field in ("port", "transparent_port"):
+        if port is not None and reading.values.get(field) == port:
+            reading.faults.append(
+                f"EVE_PROXY_METRICS_PORT={port} is also EVE_PROXY_{field.upper()}: choose another port, "
+                "or 0: allowed clients find /metrics at EVE_PROXY_PORT too"
+            )
 
 
 def _read_governance_keys(reading: Reading) -> None:

@@ -112,6 +112,10 @@ def _address(text: str) -> str:
         raise ValueError("write an IP address without brackets, such as 127.0.0.1, 0.0.0.0 or ::") from None
 
 
+def _optional_address(text: str) -> str | None:
+    return _address(text) if text else None
+
+
 def _hmac_secret(text: str) -> Secret | None:
     secret = _secret(text)
     # A public key taken for a shared secret would let everyone sign (evidence.md, "Keys").
@@ -160,6 +164,7 @@ def _query_names(text: str) -> frozenset[str]:
 FLAG: Final = Kind(label="0 or 1", read=_flag)
 PORT: Final = Kind(label="port", read=_port)
 ADDRESS: Final = Kind(label="IP address", read=_address)
+OPTIONAL_ADDRESS: Final = Kind(label="IP address", read=_optional_address)
 HMAC_SECRET: Final = Kind(label="secret", read=_hmac_secret)
 TOKEN: Final = Kind(label="secret", read=_token)
 # A path that is written to, and one that must be readable at start.

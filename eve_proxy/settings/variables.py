@@ -329,6 +329,16 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         empty=True,
     ),
     _eve("READY_NEEDS_GOVERNOR", "0", kinds.FLAG, "1: an open breaker makes /readyz a 503", "operation"),
+    _eve(
+        "METRICS_PORT",
+        "0",
+        kinds.whole("port", 0, 65535),
+        "A port of its own for /metrics, for anyone who reaches it; 0: off",
+        "operation",
+    ),
+    _eve(
+        "METRICS_HOST", "", kinds.OPTIONAL_ADDRESS, "Bind address of that port instead of EVE_PROXY_HOST", "operation"
+    ),
 )
 
 BY_NAME: Final[dict[str, Variable]] = {variable.name: variable for variable in VARIABLES}

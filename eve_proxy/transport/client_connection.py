@@ -15,7 +15,7 @@ from eve_proxy.transport.body_source import IncomingBody
 from eve_proxy.transport.delivery import Delivery, Outcome
 from eve_proxy.transport.lingering import linger
 from eve_proxy.transport.redirected import Arrival
-from eve_proxy.transport.relay import RelayReport, relay
+from eve_proxy.transport.relay import Relay, RelayReport, relay
 from eve_proxy.transport.sending import send
 from eve_proxy.transport.tunnel_opening import TunnelOpening
 from eve_proxy.transport.tunnel_watch import WatchedOpening
@@ -51,6 +51,7 @@ class ClientConnection(Protocol):
         self._watchdog = Watchdog(factory.clock, expired)
         self._delivery: Delivery | TunnelOpening | None = None
         self._watched: WatchedOpening | Arrival | None = None
+        self._relay: Relay | None = None
         self._reading_paused = False
         self._half_closed = False
 
@@ -136,7 +137,8 @@ class ClientConnection(Protocol):
         self._watchdog.stop()
         if self.body is not None:
             self.body.release()
-        relay(
+        self.factory.relayed += 1
+        made = relay(
             self.transport,
             upstream,
             to_upstream=self._reader.take_rest() if held is None else held,
@@ -145,9 +147,14 @@ class ClientConnection(Protocol):
             clock=self.factory.clock,
             closed=lambda report: self._relay_closed(report, outcome),
         )
+        if self.machine.state is not State.CLOSED:  # it may be over already
+            self._relay = made
+            self.factory.relays.add(made)
 
     def _relay_closed(self, report: RelayReport, outcome: Outcome) -> None:
         self.machine.fire(Event.PEER_GONE)
         up, down = report.to_upstream, report.to_downstream
+        if self._relay is not None:
+            self.factory.relays.discard(self._relay)  # its bytes are the outcome's from here on
         outcome.ended(report.ending, report.ended_by, to_downstream=down, to_upstream=up)
         self.factory.left(self)

@@ -19,6 +19,7 @@ from eve_proxy.transport.downstream import Downstream
 from eve_proxy.transport.limits import BufferAccount, Limits
 from eve_proxy.transport.locality import is_own_address
 from eve_proxy.transport.redirected import original_destination
+from eve_proxy.transport.relay import Relay
 from eve_proxy.transport.way_out import WayOut
 from eve_proxy.wire.client_hello import Seen
 from eve_proxy.wire.events import Framing, FramingKind, RequestHead
@@ -45,6 +46,8 @@ class ProxyFactory(ServerFactory):
     """Builds one ``Downstream`` per connection.
 
     :param default_authority: whom an HTTP/1.0 request without Host and without a target authority addresses: us.
+    :ivar accepted: connections so far; ``turned_away``: those that were too many.
+    :ivar relays: tunnels that are open; ``relayed``: how many there were so far.
     :ivar draining: connections end with the exchange they are in; those that come now are ``late``.
     """
 
@@ -68,6 +71,8 @@ class ProxyFactory(ServerFactory):
         self.clock = clock
         self.default_authority = default_authority
         self.draining = False
+        self.accepted = self.turned_away = self.relayed = 0
+        self.relays: set[Relay] = set()
         self._connections: set[Downstream] = set()
         self._late: set[Downstream] = set()
         self._awaited: set[Downstream] = set()
@@ -109,7 +114,11 @@ class ProxyFactory(ServerFactory):
         """Count a connection; False when it is one too many and must be turned away."""
         connection.late = self.draining
         (self._late if self.draining else self._connections).add(connection)
-        return self.connections <= self.limits.max_connections
+        self.accepted += 1
+        admitted = self.connections <= self.limits.max_connections
+        if not admitted:
+            self.turned_away += 1
+        return admitted
 
     def left(self, connection: Downstream) -> None:
         """The connection is closed."""

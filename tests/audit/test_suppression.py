@@ -80,3 +80,14 @@ def test_every_refusal_is_recorded_or_counted(arrivals: list[tuple[int, float]])
         admitted += suppressor.admit(str(peer), "client")
     rest = suppressor.drain()
     assert admitted + (rest["count"] if rest else 0) == len(arrivals)
+
+
+def test_those_without_a_record_are_counted_for_good() -> None:
+    """The number that metrics show does not start again when the journal's record is written."""
+    clock = FakeClock()
+    suppressor = Suppressor(clock)
+    for _ in range(13):
+        suppressor.admit("10.0.0.1", "client")
+    suppressor.drain()
+    suppressor.admit("10.0.0.1", "client")
+    assert suppressor.suppressed == 4

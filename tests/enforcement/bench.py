@@ -122,6 +122,7 @@ class GateBench:
                     readiness=lambda: self.readiness,
                     certificates=self.certificates,
                     jwks=lambda: self.jwks,
+                    metrics=lambda accept: (b"text/x", b"numbers for " + accept),
                 ),
             ),
             dialler=self.dialler,

@@ -127,3 +127,29 @@ def test_a_shared_secret_has_nothing_to_publish() -> None:
     """With HMAC the set is empty."""
     _, _, body = head_of(GateBench().converse(get("/.well-known/jwks.json")).value())
     assert json.loads(body) == {"keys": []}
+
+
+def test_metrics_for_allowed_clients() -> None:
+    """A Prometheus that may use the proxy may scrape it; the page is the one for what it accepts."""
+    bench = GateBench()
+    request = get("/metrics?x=1").replace(b"\r\n\r\n", b"\r\nAccept: a/b\r\nAccept: c/d\r\n\r\n")
+    status, fields, body = head_of(bench.converse(request).value())
+    assert (status, fields["content-type"], fields["connection"]) == (200, "text/x", "keep-alive")
+    assert body == b"numbers for a/b,c/d"
+    head = head_of(bench.converse(get("/metrics", method="HEAD")).value())
+    assert (head[0], head[1]["content-length"], head[2]) == (200, "12", b"")
+    assert bench.sink.certificates == []
+
+
+def test_metrics_are_not_for_strangers() -> None:
+    """Anybody else gets the certified 403, as for everything but health."""
+    bench = GateBench()
+    assert head_of(bench.converse(get("/metrics"), peer="10.1.2.3").value())[0] == 403
+    assert len(bench.sink.certificates) == 1
+
+
+def test_metrics_take_no_other_method() -> None:
+    """Nothing can be put there."""
+    bench = GateBench()
+    assert head_of(bench.converse(get("/metrics", method="DELETE")).value())[0] == 405
+    assert head_of(bench.converse(get("/metricsx")).value())[0] == 400

@@ -227,3 +227,19 @@ def test_long_quiet_times_are_not_forgotten(ends: list[str]) -> None:
             or row == ["unreachable"] * 5
         )
         assert (breaker.state is State.OPEN) is opened
+
+
+def test_every_call_is_counted_by_how_it_ended(breaker: Breaker) -> None:
+    """An operator sees what comes back, stragglers and a spotless row of answers included, and what was not asked."""
+    for _ in range(30):
+        breaker.answered(breaker.admit())
+    straggler = breaker.admit()
+    breaker.abandoned(breaker.admit())
+    breaker.upset(breaker.admit())
+    for _ in range(5):
+        breaker.unreachable(breaker.admit())
+    breaker.answered(straggler)
+    for attempt in (breaker.check, breaker.admit):
+        with pytest.raises(GovernorUnavailable):
+            attempt()
+    assert breaker.ended == {"answered": 31, "upset": 1, "unreachable": 5, "abandoned": 1, "refused": 2}

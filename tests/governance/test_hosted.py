@@ -422,3 +422,23 @@ def test_only_a_well_formed_allow_in_time_permits(what: Any, wait: float, way: s
     in_time = way != "later" or wait < 2
     well_formed = isinstance(what, tuple) and what[0] == 200 and what[2] in GOOD
     assert permitted == (in_time and well_formed)
+
+
+def test_every_call_that_was_made_is_timed() -> None:
+    """An answer, an error and a client that left have their time; a call that the breaker refused has none."""
+    rig = Rig()
+    waiting, _ = rig.ask()
+    rig.clock.advance(0.3)
+    rig.transport.pending[0].callback(said())
+    assert rig.governor.latency.cumulative[-1] == 1
+    assert round(rig.governor.latency.sum, 3) == 0.3
+    second, _ = rig.ask()
+    rig.clock.advance(0.2)
+    second.cancel()
+    for _ in range(5):
+        rig.answered(raising(GovernorUnavailable("reset")))
+    rig.answered(raising(GovernorUnavailable("reset")))
+    assert rig.breaker.ended["refused"] == 1
+    assert rig.governor.latency.cumulative[-1] == 7
+    assert round(rig.governor.latency.sum, 3) == 0.5
+    assert waiting.called

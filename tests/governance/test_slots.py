@@ -93,3 +93,17 @@ def test_never_more_than_the_bound_and_never_a_lost_slot(size: int, steps: list[
         slots.release()
     assert [slots.take() for _ in range(size)] == [True] * size
     assert not slots.take()
+
+
+def test_taken_and_waiting_can_be_seen() -> None:
+    """An operator sees how many calls are under way, and how many wait."""
+    slots = Slots(2)
+    assert (slots.size, slots.taken, slots.waiting) == (2, 0, 0)
+    assert slots.take()
+    assert slots.take()
+    slots.wait()
+    assert (slots.taken, slots.waiting) == (2, 1)
+    slots.release()
+    assert (slots.taken, slots.waiting) == (2, 0)
+    slots.release()
+    assert slots.taken == 1

@@ -198,3 +198,14 @@ def test_imports_point_down() -> None:
         pytest.skip("import-linter is not installed (pip install -e '.[check]'); scripts/lint runs it")
     result = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
+
+
+def test_metrics_are_exposed_in_one_place() -> None:
+    """Nothing in metrics can fail a request: the library that exposes them is out of the reach of the request path."""
+    used = {
+        module
+        for module, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom) and "prometheus_client" in ast.unparse(node)
+    }
+    assert used == {"metrics/exposition.py", "metrics/process.py"}

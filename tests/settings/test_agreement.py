@@ -155,3 +155,27 @@ def test_the_shipped_policy_is_the_default() -> None:
     assert named.sha256 == shipped.sha256
     assert read(**HOSTED, **good).policy is None
     assert "EVE_PROXY_POLICY_FILE has no effect: a decision service is asked" in read(**HOSTED, **good).warnings
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"EVE_PROXY_METRICS_PORT": "3128"}, "is also EVE_PROXY_PORT"),
+        ({"EVE_PROXY_METRICS_PORT": "15001"}, "is also EVE_PROXY_TRANSPARENT_PORT"),
+    ],
+)
+def test_metrics_need_a_port_of_their_own(environ: dict[str, str], said: str) -> None:
+    """Two listeners on one port are found before anything listens, and the message says what else there is."""
+    (fault,) = faults(KEY | environ)
+    assert said in fault
+    assert "choose another port" in fault
+
+
+def test_a_metrics_address_without_a_port() -> None:
+    """Whoever forgot the port is told; with it there is nothing to say."""
+    host = {"EVE_PROXY_METRICS_HOST": "10.0.0.5"}
+    said = "EVE_PROXY_METRICS_HOST has no effect: EVE_PROXY_METRICS_PORT is not set"
+    assert said in read(**host).warnings
+    config = read(**host, EVE_PROXY_METRICS_PORT="9464")
+    assert said not in config.warnings
+    assert (config.metrics_host, config.metrics_port) == ("10.0.0.5", 9464)

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 
 from eve_proxy.model.body import Body
 from eve_proxy.model.decision import Mode
 from eve_proxy.model.errors import BodyInterrupted, BodyTooLarge
 from eve_proxy.wire.machine import State
-from tests.transport.bench import Bench, permit_of
+from tests.transport.bench import Bench, OriginTransport, permit_of
 
 GET = b"GET http://a.example/x HTTP/1.1\r\nHost: a.example\r\n\r\n"
 POST = b"POST http://a.example/x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\n"
@@ -420,3 +422,32 @@ def test_body_of_a_client_that_left_counts_until_it_is_judged() -> None:
     assert bench.account.held == 5
     bench.client.body.release()
     assert bench.account.held == 0
+
+
+def test_a_tunnel_is_there_while_it_is_open() -> None:
+    """An operator sees the tunnels that are open, and how many there were; also when the client ends one."""
+    bench = Bench()
+    bench.receive(b"CONNECT api.example.com:443 HTTP/1.1\r\nHost: api.example.com:443\r\n\r\n")
+    bench.tunnel()
+    assert (len(bench.factory.relays), bench.factory.relayed) == (0, 0)
+    upstream = OriginTransport()
+    bench.dialler.tunnels[0][1].callback(upstream)
+    (relay,) = bench.factory.relays
+    upstream.protocol.dataReceived(b"12345")
+    assert (relay.to_downstream, bench.factory.relayed) == (5, 1)
+    bench.transport.protocol.connectionLost(Failure(ConnectionDone()))
+    upstream.protocol.connectionLost(Failure(ConnectionDone()))
+    assert (len(bench.factory.relays), bench.factory.relayed) == (0, 1)
+    assert bench.outcome.ends == [("closed", "downstream", 5, 0)]
+
+
+def test_a_tunnel_that_is_over_at_once_is_not_left_open() -> None:
+    """Both sides had closed before the relay began: it is counted, and not among the open ones for ever."""
+    bench = Bench()
+    bench.receive(b"CONNECT api.example.com:443 HTTP/1.1\r\nHost: api.example.com:443\r\n\r\n")
+    bench.tunnel()
+    upstream = OriginTransport()
+    upstream.disconnected = bench.transport.disconnected = True  # type: ignore[attr-defined]
+    bench.dialler.tunnels[0][1].callback(upstream)
+    assert len(bench.outcome.ends) == 1
+    assert (len(bench.factory.relays), bench.factory.relayed) == (0, 1)

@@ -134,3 +134,13 @@ def test_what_does_not_finish_is_reset() -> None:
     assert bench.transport.events == ["abort"]
     assert other.events == ["close", "abort"]
     assert late.events == ["abort"]
+
+
+def test_every_connection_is_counted_once() -> None:
+    """Also those that were too many, and those that came during the stop."""
+    bench = Bench(max_connections=2)
+    bench.connect()
+    bench.connect()
+    bench.factory.drain()
+    bench.connect()
+    assert (bench.factory.accepted, bench.factory.turned_away) == (4, 2)

@@ -1,0 +1,51 @@
+"""The process's own numbers, beside those of the client library."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+from prometheus_client import ProcessCollector
+
+from eve_proxy.metrics.process import ProcessNumbers
+
+
+def values(collector: object) -> dict[str, tuple[str, float]]:
+    return {family.name: (family.type, family.samples[0].value) for family in collector.collect()}  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="there is no /proc/stat to compare with")
+def test_the_same_names_as_every_prometheus_client() -> None:
+    """Dashboards for processes work: names, types and magnitudes are those of the library."""
+    ours, theirs = values(ProcessNumbers(1_700_000_000.0)), values(ProcessCollector(registry=None))
+    assert {name: kind for name, (kind, _) in ours.items()} == {name: kind for name, (kind, _) in theirs.items()}
+    for name in set(ours) - {"process_start_time_seconds"}:
+        assert ours[name][1] == pytest.approx(theirs[name][1], rel=0.1, abs=3), name
+    assert ours["process_start_time_seconds"] == ("gauge", 1_700_000_000.0)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["a kernel that says", "a kernel that does not"])
+def test_open_files(tmp_path: Path, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are counted where the kernel does not say how many there are."""
+    (tmp_path / "statm").write_bytes(b"100 10 1 1 0 1 0\n")
+    (tmp_path / "fd").mkdir()
+    for number in range(7):
+        (tmp_path / "fd" / str(number)).touch()
+    real = os.stat
+
+    def stat(path: str) -> os.stat_result:
+        return os.stat_result((*real(path)[:6], 7000 if told else 0, *real(path)[7:10]))
+
+    monkeypatch.setattr(os, "stat", stat)
+    found = list(ProcessNumbers(0, str(tmp_path)).collect())
+    by_name = {family.name: family.samples[0].value for family in found}
+    assert by_name["process_open_fds"] == (7000 if told else 7)
+    assert by_name["process_resident_memory_bytes"] == 10 * resource.getpagesize()
+
+
+def test_what_is_not_told_is_left_out(tmp_path: Path) -> None:
+    """Without /proc there is no memory and no count of files; the page is there all the same."""
+    found = values(ProcessNumbers(5.0, str(tmp_path)))
+    assert set(found) == {"process_start_time_seconds", "process_cpu_seconds", "process_max_fds"}
