@@ -12,6 +12,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import trustme
+
 from tests.integration.sidecar import ROOT, Process, Sidecar
 
 PROGRAMS = ("ip", "iptables", "ip6tables", "nft", "setpriv", "curl")
@@ -20,11 +22,16 @@ PROXY_UID, APP_UID = "1337", "4321"
 WEB4, WEB6, OTHER4 = "93.184.216.34", "2606:2800:21f:cb07::9", "93.184.216.99"
 NAME = "web.example"
 _READY = re.compile(r'"ready": true')
-# Another user that may read the checkout, wherever it lies.
-_AS_PROXY = (
-    *("setpriv", f"--reuid={PROXY_UID}", f"--regid={PROXY_UID}", "--clear-groups"),
-    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
-)
+
+
+def _as_user(uid: str) -> tuple[str, ...]:
+    """Another user that may read the checkout, wherever it lies."""
+    return (
+        *("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"),
+        *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+    )
+
+
 _AS_APP = ("setpriv", f"--reuid={APP_UID}", f"--regid={APP_UID}", "--clear-groups")
 
 
@@ -140,7 +147,7 @@ class Crossing:
             "EVE_PROXY_BLOCKED_HOSTS": "pastebin.example",
             **settings,
         }
-        sidecar = Sidecar(self._folder, prefix=("ip", "netns", "exec", self.app, *_AS_PROXY), **chosen)
+        sidecar = Sidecar(self._folder, prefix=("ip", "netns", "exec", self.app, *_as_user(PROXY_UID)), **chosen)
         self._processes.append(sidecar)
         return sidecar
 
@@ -153,6 +160,22 @@ class Crossing:
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A Python program as the application."""
         return self._inside([*_AS_APP, "/usr/bin/env", "python3", "-c", program, *arguments])
+
+    def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command in the application's namespace, as root."""
+        return self._inside(list(command))
+
+    def outside(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command on the internet, as root."""
+        return subprocess.run(
+            ["ip", "netns", "exec", self.net, *command], capture_output=True, text=True, check=False, timeout=60
+        )
+
+    def doctor(self, *arguments: str, uid: str = APP_UID, **environ: str) -> subprocess.CompletedProcess[str]:
+        """``eve-proxy doctor`` as the application."""
+        program = "import sys; from eve_proxy.cli import main; sys.exit(main())"
+        command = [*_as_user(uid), sys.executable, "-c", program, "doctor", *arguments]
+        return self._inside(command, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ})
 
     def serving(self, program: str, *arguments: str) -> subprocess.Popen[str]:
         """A Python program as the application that goes on; leaving the context ends it."""
@@ -195,6 +218,20 @@ class Crossing:
         for namespace in (self.app, self.net):
             subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)
         shutil.rmtree(self._hosts.parent, ignore_errors=True)
+
+
+def issue(folder: Path) -> None:
+    """chain.pem, key.pem and ca.pem, which the application's user may read."""
+    ca = trustme.CA()
+    leaf = ca.issue_cert(NAME, "six.example", WEB4, WEB6)
+    ca.cert_pem.write_to_path(str(folder / "ca.pem"))
+    leaf.private_key_pem.write_to_path(str(folder / "key.pem"))
+    chain = b"".join([blob.bytes() for blob in leaf.cert_chain_pems])
+    (folder / "chain.pem").write_bytes(chain)
+    for parent in (folder, *folder.parents):
+        if parent == Path("/tmp"):
+            break
+        parent.chmod(parent.stat().st_mode | 0o055)
 
 
 def ip(*commands: str) -> None:

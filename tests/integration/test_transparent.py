@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
-from tests.integration.crossing import NAME, OTHER4, WEB4, WEB6, Crossing, missing
+from tests.integration.crossing import NAME, OTHER4, WEB4, WEB6, Crossing, issue, missing
 from tests.integration.sidecar import ROOT
 
 REASON = missing()
@@ -22,16 +21,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """chain.pem, key.pem and ca.pem."""
     folder = tmp_path_factory.mktemp("ca")
     folder.chmod(0o755)
-    ca = trustme.CA()
-    leaf = ca.issue_cert(NAME, "six.example", WEB4, WEB6)
-    ca.cert_pem.write_to_path(str(folder / "ca.pem"))
-    leaf.private_key_pem.write_to_path(str(folder / "key.pem"))
-    chain = b"".join([blob.bytes() for blob in leaf.cert_chain_pems])
-    (folder / "chain.pem").write_bytes(chain)
-    for parent in (folder, *folder.parents):
-        if parent == Path("/tmp"):
-            break
-        parent.chmod(parent.stat().st_mode | 0o055)
+    issue(folder)
     return folder
 
 
