@@ -39,7 +39,7 @@ def get(target: str, host: str, token: str) -> bytes:
     return _request(f"GET {target}", host, token, "Accept: */*")
 
 
-def connect(authority: Authority, token: str) -> bytes:
+def open_tunnel(authority: Authority, token: str) -> bytes:
     """A CONNECT; nothing is sent through the tunnel."""
     return _request(f"CONNECT {authority}", str(authority), token)
 

@@ -23,13 +23,13 @@ def port(tools: Instruments, check: str) -> Finding:
     where = Authority(host=first.host, port=tools.plan.denied_port, address=first.address)
     token = tools.token()
     advice = f"take port {where.port} out of EVE_PROXY_CONNECT_PORTS"
-    return _refused(tools, check, f"CONNECT {where}", messages.connect(where, token), token, advice)
+    return _refused(tools, check, f"CONNECT {where}", messages.open_tunnel(where, token), token, advice)
 
 
 def tunnel(tools: Instruments, check: str, where: Authority) -> Finding:
     """CONNECT to an address that is guarded."""
     token = tools.token()
-    return _refused(tools, check, f"CONNECT {where}", messages.connect(where, token), token, _NETWORKS)
+    return _refused(tools, check, f"CONNECT {where}", messages.open_tunnel(where, token), token, _NETWORKS)
 
 
 def request(tools: Instruments, check: str, host: str) -> Finding:

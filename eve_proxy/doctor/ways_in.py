@@ -91,7 +91,7 @@ def governed(tools: Instruments) -> list[Finding]:
 def _ask(tools: Instruments, target: Target, token: str) -> Reply | None:
     """GET in absolute form, or CONNECT without a tunnel's first byte."""
     if target.scheme == "https":
-        data, method = messages.connect(target.authority, token), "CONNECT"
+        data, method = messages.open_tunnel(target.authority, token), "CONNECT"
     else:
         data, method = messages.get(target.url, target.authority.host_header("http"), token), "GET"
     heard = tools.proxy.send(data, head_complete)
