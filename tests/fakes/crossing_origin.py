@@ -18,7 +18,7 @@ from typing import Any
 
 
 def say(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
+    print(json.dumps(what) + "\n", end="", flush=True)  # one write: threads do not mix their lines
 
 
 class Answers(BaseHTTPRequestHandler):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.crossing import NAME, OTHER4, WEB4, WEB6, Crossing, issue, missing
+from tests.integration.crossing import METADATA6, NAME, OTHER4, WEB4, WEB6, Crossing, issue, missing
 from tests.integration.sidecar import ROOT
 
 REASON = missing()
@@ -85,6 +85,18 @@ def test_what_is_refused_does_not_arrive(crossing: Crossing, tmp_path: Path, aut
     vectors = [line["matched_vector"] for line in decisions(tmp_path)]
     assert vectors.count("blocklist") == 2
     assert {"destination", "transparent"} <= set(vectors)
+
+
+@pytest.mark.parametrize("kind", ["iptables", "nftables"])
+def test_metadata_is_not_private(crossing: Crossing, kind: str) -> None:
+    """A cloud's metadata service is decided, and refused, also where its address is in a private range."""
+    url = f"http://[{METADATA6}]/latest/meta-data/"
+    assert crossing.curl(url).stdout == "origin\n"
+    apply(crossing, kind)
+    crossing.proxy()
+    assert crossing.curl("-w", "%{http_code}", url).stdout.endswith("451")
+    assert crossing.curl(f"http://[{METADATA6}]:8443/").returncode == 7
+    assert crossing.curl("http://[fd50::1]/private").stdout == "origin\n"
 
 
 def test_the_name_decides_where_it_goes(crossing: Crossing, tmp_path: Path, authority: Path) -> None:
