@@ -71,14 +71,12 @@ def _same(one: Authority, other: Authority) -> bool:
 
 
 def _is_public(entry: str, internal: Sequence[str]) -> bool:
-    if entry == "*":
-        return True
     network = _network(entry)
     if network is not None:
         return not (network.is_private or network.is_loopback or network.is_link_local)
     labels = entry.lower().lstrip("*").strip(".").partition(":")[0]
     if not labels or "." not in labels:
-        # A single label is a machine of the own network; a bare suffix such as ".com" is not.
+        # A single label is a machine of the own network; "*", and a bare suffix such as ".com", are not.
         return labels not in _LOCAL and entry.startswith((".", "*"))
     return not any(labels == suffix or labels.endswith(f".{suffix}") for suffix in (*_LOCAL, *_normal(internal)))
 

@@ -159,6 +159,17 @@ def test_a_record_of_something_else_is_none(bench: Bench) -> None:
     assert Run(bench, *PLACES, "--record").exit == 1
 
 
+def test_a_record_that_nobody_vouches_for_is_none(bench: Bench) -> None:
+    """The right content under a signature that is not the key's."""
+    environ = {"JWT_SECRET_KEY": SECRET.decode()}
+    first = json.loads(Run(bench, *PLACES, "--record", "--json", environ=environ).out)["record"]
+    first["signature"] = "hmac-" + "0" * 64
+    bench.daemon.pages["/posture"] = said(201, json.dumps(first, separators=(",", ":")).encode())
+    run = Run(bench, *PLACES, "--record", environ=environ)
+    assert run.exit == 1
+    assert "not the signed record of this report" in run.out
+
+
 def test_the_proxy_of_the_environment(bench: Bench) -> None:
     """HTTP_PROXY says where it is."""
     bench.network.streams["10.0.0.5", 3129] = bench.network.streams.pop(PROXY)
