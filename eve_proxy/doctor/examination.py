@@ -98,10 +98,6 @@ def examine(
 def at_once(finds: Sequence[Callable[[], Sequence[Finding]]], seconds: float) -> list[Sequence[Finding] | None]:
     """What each gives; None for those that are not done after ``seconds``, which are left behind."""
     found: list[Sequence[Finding] | None] = [None] * len(finds)
-
-    def carry_out(place: int) -> None:
-        found[place] = finds[place]()
-
     done = threading.Event()
     left = len(finds)
     counting = threading.Lock()
@@ -109,7 +105,7 @@ def at_once(finds: Sequence[Callable[[], Sequence[Finding]]], seconds: float) ->
     def run(place: int) -> None:
         nonlocal left
         try:
-            carry_out(place)
+            found[place] = finds[place]()
         finally:
             with counting:
                 left -= 1

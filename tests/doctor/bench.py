@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +79,7 @@ class FakeDaemon:
         self.reports: list[bytes] = []
         self.stamped: Callable[[str], str] = lambda header: header
         self.unrecorded = False
+        self._alone = threading.Lock()  # checks ask at once
 
     def explicit(self, data: bytes) -> Heard:
         """A client of the proxy."""
@@ -124,6 +127,10 @@ class FakeDaemon:
         return header_value(self.record(verdict=verdict, matched_vector=rule, request=request)).decode()
 
     def record(self, **changes: Any) -> Any:
+        with self._alone:
+            return self._sealed(changes)
+
+    def _sealed(self, changes: dict[str, Any]) -> Any:
         place = LogLink(id="log_0123456789abcdef", seq=len(self.lines), prev=GENESIS)
         changes = {"certificate_id": f"cert_{len(self.lines):016x}", "timestamp": timestamp(self.wall)} | changes
         certificate = seal(draft(**changes), None if self.unrecorded else place, self.signer)
@@ -149,7 +156,7 @@ class Bench:
         self.network = FakeNetwork()
         self.daemon = FakeDaemon(signer)
         self.network.streams[PROXY] = self.daemon.explicit
-        self.tokens = 0
+        self._tokens = itertools.count(1)
         direct = tuple(read_direct(f"{host}:{port}") for host in (OUTSIDE4, f"[{OUTSIDE6}]") for port in (80, 443, 853))
         self.plan = Plan(
             **{
@@ -181,8 +188,7 @@ class Bench:
         )
 
     def token(self) -> str:
-        self.tokens += 1
-        return f"{self.tokens:016x}"
+        return f"{next(self._tokens):016x}"
 
     def open(self, host: str, port: int) -> None:
         """Somebody out there answers."""

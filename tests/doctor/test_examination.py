@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,16 +55,25 @@ def test_accepted() -> None:
     assert [each.check for each in found if each.accepted] == ["no-proxy-variable"]
 
 
-def test_a_check_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are shown, and this one as not done: exit 3, not an endless wait."""
+
+    def all_but_the_first(finds: Sequence[Callable[[], Any]], seconds: float) -> list[Any]:
+        assert seconds == 30
+        return [None, *(find() for find in finds[1:])]
+
+    monkeypatch.setattr(examination, "at_once", all_but_the_first)
+    found = {each.check: each for each in all_of(examine(Bench(rules=True).tools, MACHINE, {}))}
+    assert found["tcp-80-v4"].result is Result.WARN
+    assert "--timeout" in str(found["tcp-80-v4"].advice)
+    assert found["tcp-443-v4"].result is Result.OK
+
+
+def test_one_that_hangs_is_left_behind() -> None:
+    """After the time for all of them."""
     never = threading.Event()
-    monkeypatch.setattr("eve_proxy.doctor.around.resolver", lambda *_: never.wait())
-    bench = Bench(rules=True, timeout=0.01)
-    found = {each.check: each for each in all_of(examine(bench.tools, MACHINE, {}))}
+    assert at_once([lambda: [ok("a", "x")] if never.wait() else []], 0.01) == [None]
     never.set()
-    assert found["dns-outside"].result is Result.WARN
-    assert "--timeout" in str(found["dns-outside"].advice)
-    assert found["tcp-80-v4"].result is Result.OK
 
 
 def test_at_once() -> None:
