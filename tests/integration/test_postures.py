@@ -90,7 +90,8 @@ print(sender.recv(100)[-6:].decode())
 def test_icmp_is_not_stopped(crossing: Crossing) -> None:
     """Where the kernel lets users ping, an echo carries what one likes."""
     apply(crossing)
-    assert crossing.inside("sysctl", "-qw", "net.ipv4.ping_group_range=0 65535").returncode == 0
+    allowed = crossing.inside("sh", "-c", "echo 0 65535 >/proc/sys/net/ipv4/ping_group_range")
+    assert allowed.returncode == 0, allowed.stderr
     assert crossing.run(_PING, WEB4).stdout == "secret\n"
 
 
