@@ -61,7 +61,18 @@ apply() {
             echo "-A EVE_GUARD -m conntrack --ctdir REPLY -j RETURN"
             dns
         fi
+        [ "$command" = iptables ] || metadata "$chain"
         for network in "$@"; do echo "-A $chain -d $network -j RETURN"; done
+    }
+    # The metadata services of clouds (AWS, Google) stand in a private range of IPv6, and are not left alone.
+    metadata() {
+        for address in fd00:ec2::254 fd20:ce::254; do
+            if [ "$1" = EVE_GUARD ]; then
+                echo "-A EVE_GUARD -d $address -p tcp -j REJECT --reject-with tcp-reset"
+            else
+                echo "-A EVE_REDIRECT -d $address -p tcp -m multiport --dports $tcp -j REDIRECT --to-ports $port"
+            fi
+        done
     }
     dns() {
         for resolver in $resolvers; do

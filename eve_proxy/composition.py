@@ -23,6 +23,7 @@ from eve_proxy.enforcement.admission import Admission
 from eve_proxy.enforcement.certificates import Certificates
 from eve_proxy.enforcement.decision_log import DecisionLog
 from eve_proxy.enforcement.gate import Gate
+from eve_proxy.enforcement.posture_reports import PostureReports
 from eve_proxy.enforcement.router import Router
 from eve_proxy.governance.address import Kind
 from eve_proxy.governance.breaker import Breaker
@@ -171,6 +172,7 @@ def compose(
         Admin(
             readiness=readiness,
             certificates=_certificates(config, journal, off_reactor(reactor)),
+            postures=PostureReports(note=journal.note, suppressor=suppressor),
             jwks=jwks,
             metrics=exposition.render,
         ),

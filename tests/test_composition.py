@@ -15,7 +15,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from eve_proxy import composition
 from eve_proxy.audit.file import FreeSpace
-from eve_proxy.audit.suppression import Suppressor
+from eve_proxy.audit.suppression import PER_PEER, Suppressor
 from eve_proxy.composition import (
     Parts,
     SystemClock,
@@ -28,12 +28,14 @@ from eve_proxy.composition import (
 )
 from eve_proxy.counting import Latencies
 from eve_proxy.governance.hosted import HostedGovernor
+from eve_proxy.model.certificate import DecisionCertificate
 from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.model.verdict import Outcome, Verdict
 from eve_proxy.pdp.embedded import EmbeddedGovernor
 from eve_proxy.transport.governance_http import GovernanceHttp
 from eve_proxy.transport.limits import BufferAccount
 from tests.enforcement.bench import PeerTransport
+from tests.fakes.journal import draft
 from tests.fakes.ports import FakeClock, FakeSink
 from tests.integration.sidecar import head_of
 
@@ -54,6 +56,9 @@ class FakeJournal(FakeSink):
 
     def outcome(self, parent: str, details: dict[str, Any]) -> None:
         self.outcomes.append((parent, details))
+
+    async def note(self, kind: str, reason: str, details: dict[str, Any]) -> DecisionCertificate:
+        return await self.record(draft(kind=kind, verdict=None, reason=reason, request=None, record=details))
 
 
 @dataclass
@@ -182,6 +187,17 @@ def test_clients_follow_the_variable() -> None:
     listed = Daemon({"EVE_PROXY_ALLOWED_CLIENTS": "10.0.0.0/8"})
     listed.say(post("93.184.216.34"), peer="10.1.2.3")
     assert listed.dialled == [("93.184.216.34", 80)]
+
+
+def test_reports_go_into_the_journal_and_count_with_the_refusals() -> None:
+    """What the doctor reports is recorded by the daemon's journal, and bounded by the daemon's suppressor."""
+    report = json.dumps({"schema": "eve.posture/1", "at": "2026-04-16T14:22:03.847Z", "results": {"a": "ok"}}).encode()
+    head = b"POST /posture HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    daemon = Daemon({})
+    statuses = [daemon.ask(head % len(report) + report)[0] for _ in range(PER_PEER + 1)]
+    assert statuses == [201] * PER_PEER + [429]
+    assert {certificate.draft.kind for certificate in daemon.journal.certificates} == {"posture"}
+    assert daemon.suppressor.drain()["kinds"] == {"posture": 1}  # type: ignore[index]
 
 
 # -- readiness ---------------------------------------------------------------------------------------------------------

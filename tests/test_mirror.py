@@ -17,6 +17,7 @@ EXCEPTIONS = {
     "interfaces.py": "ports without code; every implementation passes tests/conformance/",
     "governance/errors.py": "names only; test_codec.py, test_hosted.py and test_breaker.py raise and read them",
     "shipping/store.py": "a port; test_shipper.py, test_postgres.py and test_s3.py raise and read its errors",
+    "doctor/instruments.py": "a value without behaviour; every test of tests/doctor/ uses it",
     "model/body.py": "a value without behaviour; test_body_source.py makes it, test_pipeline.py reads it",
     "transport/client_connection.py": "the base of Downstream; test_downstream.py and test_tunnel_*.py drive it",
     "transport/way_out.py": "a port; test_dialler.py and test_diallers.py implement it, test_factory.py uses it",

@@ -17,6 +17,7 @@ from eve_proxy import __version__
 COMMANDS: Final[dict[str, str]] = {
     "check": "say what would be decided about a URL, and by which rule",
     "config": "print the effective configuration, or everything that is wrong with it",
+    "doctor": "try the ways around the proxy, and the ways in, from where an application runs",
     "export": "a journal's certificates as JWS, DSSE envelopes or OCSF events",
     "keygen": "make a private key that signs certificates, and its public half",
     "prove": "prove that a record is in a journal, or that a journal only grew; check such proofs",

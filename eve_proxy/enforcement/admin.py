@@ -8,6 +8,7 @@ from typing import Final
 
 from eve_proxy.enforcement import answers
 from eve_proxy.enforcement.certificates import PATH, Certificates
+from eve_proxy.enforcement.posture_reports import PostureReports, is_report
 from eve_proxy.signing.key_document import jwks
 from eve_proxy.transport.downstream import Downstream
 from eve_proxy.wire.events import Form, RequestHead
@@ -36,8 +37,8 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admin:
-    """Health and public keys for anyone; certificates, metrics, and what this is, only for clients that the router
-    lets in.
+    """Health and public keys for anyone; certificates, metrics, reports on the posture, and what this is, only for
+    clients that the router lets in.
 
     :ivar jwks: the document of ``/.well-known/jwks.json``: the keys that have signed since the start.
     :ivar metrics: the value of ``Accept`` to a content type and a body.
@@ -45,15 +46,18 @@ class Admin:
 
     readiness: Callable[[], Readiness]
     certificates: Certificates
+    postures: PostureReports
     jwks: Callable[[], bytes] = lambda: NO_KEYS
     metrics: Callable[[bytes], tuple[bytes, bytes]] = lambda accept: (_TEXT, b"")
 
-    def enter(self, client: Downstream, head: RequestHead) -> None:
+    async def enter(self, client: Downstream, head: RequestHead) -> None:
         """Answer one request."""
         request = head.request
         head_only = request.method == "HEAD"
         if _is_for_certificates(head):
             self.certificates.enter(client, head)
+        elif head.form is Form.ORIGIN and is_report(head):
+            await self.postures.enter(client, head)
         elif not (is_public(head) or _is_for_metrics(head)):
             message = "this is a forward proxy: send absolute-form requests (GET http://host/path) or CONNECT host:port"
             client.answer(answers.text(400, message, head_only=head_only), keep=False)

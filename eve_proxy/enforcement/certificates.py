@@ -50,7 +50,7 @@ class Certificates:
         if request.method not in ("GET", "HEAD"):
             client.answer(answers.text(405, "only GET and HEAD", [(b"Allow", b"GET, HEAD")]), keep=False)
             return
-        if not _means_us(request.authority):
+        if not means_us(request.authority):
             refuse(403, "ask by address or as localhost: a page in a browser could have made up this name")
             return
         path, _, query = request.target.partition(b"?")
@@ -66,7 +66,7 @@ class Certificates:
             refuse(400, _HOW)
 
 
-def _means_us(authority: Authority) -> bool:
+def means_us(authority: Authority) -> bool:
     """Whether a Host cannot be the name of a web site that was pointed at this machine (DNS rebinding).
 
     Such a site's pages would count as of one origin with us, and could read what we answer.

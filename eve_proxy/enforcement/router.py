@@ -41,7 +41,7 @@ class Router:
         elif not (is_public(head) or self._gate.admission.clients.admits(client.peer)):
             self._drive(client, self._gate.refuse_stranger(client, head.request))
         elif local:
-            self._admin.enter(client, head)
+            self._drive(client, self._admin.enter(client, head))
         else:
             client.answer(_last_hop(head), keep=False)
 

@@ -47,6 +47,7 @@ class IncomingBody:
         self, *, declared: int | None, limit: int, account: BufferAccount, invite: Callable[[], object]
     ) -> None:
         self._limit = limit
+        self._declared = declared
         self._account = account
         self._invite = invite
         self._chunks: list[bytes] = []
@@ -70,6 +71,12 @@ class IncomingBody:
         if not self.size:
             self._invite()
         return await waiting
+
+    def narrow(self, limit: int) -> None:
+        """Take at most ``limit`` bytes, where EVE_PROXY_MAX_BODY is more than anybody wants; before it is read."""
+        self._limit = min(self._limit, limit)
+        if max(self.size, self._declared or 0) > self._limit:
+            self.fail(BodyTooLarge(f"the body exceeds {self._limit} bytes"))
 
     def hold(self, size: int) -> None:
         """See ``IBodySource.hold``."""

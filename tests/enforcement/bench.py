@@ -19,9 +19,11 @@ from eve_proxy.enforcement.admission import Admission
 from eve_proxy.enforcement.certificates import Certificates
 from eve_proxy.enforcement.decision_log import DecisionLog
 from eve_proxy.enforcement.gate import Gate
+from eve_proxy.enforcement.posture_reports import PostureReports
 from eve_proxy.enforcement.router import Router
 from eve_proxy.interfaces import Stage
 from eve_proxy.model.authority import parse_authority
+from eve_proxy.model.certificate import DecisionCertificate
 from eve_proxy.policy.clients import AllowedClients
 from eve_proxy.policy.destinations import Destinations
 from eve_proxy.policy.mandatory import mandatory_prefilters
@@ -31,6 +33,7 @@ from eve_proxy.policy.suffixes import HostSet
 from eve_proxy.policy.ways import Ways
 from eve_proxy.transport.factory import ProxyFactory
 from eve_proxy.transport.limits import BufferAccount, Limits
+from tests.fakes.journal import draft
 from tests.fakes.ports import FakeClock, FakeEntropy, FakeGovernor, FakeResolver, FakeSink, race_on, run_inline
 from tests.transport.bench import ClientTransport, FakeDialler
 
@@ -115,12 +118,14 @@ class GateBench:
         self.reactor_clock = Clock()
         self.asked = AskedFor()
         self.certificates = Certificates(find=self.asked.find, last=self.asked.last)
+        self.postures = PostureReports(note=self.note, suppressor=self.suppressor)
         self.factory = ProxyFactory(
             Router(
                 self.gate,
                 Admin(
                     readiness=lambda: self.readiness,
                     certificates=self.certificates,
+                    postures=self.postures,
                     jwks=lambda: self.jwks,
                     metrics=lambda accept: (b"text/x", b"numbers for " + accept),
                 ),
@@ -131,6 +136,10 @@ class GateBench:
             clock=self.reactor_clock,
             default_authority=parse_authority(f"127.0.0.1:{OWN_PORT}", 80),
         )
+
+    async def note(self, kind: str, reason: str, details: dict[str, Any]) -> DecisionCertificate:
+        """As the journal does it."""
+        return await self.sink.record(draft(kind=kind, verdict=None, reason=reason, request=None, record=details))
 
     def converse(self, *pieces: bytes, peer: str = "127.0.0.1", destination: str | None = None) -> ClientTransport:
         """A new connection that sends ``pieces``.

@@ -184,7 +184,12 @@ class Conversations(RuleBasedStateMachine):
         )
         admission = replace(self.bench.gate.admission, pipeline=pipeline)
         gate = replace(self.bench.gate, pipeline=pipeline, admission=admission)
-        self.router = Router(gate, Admin(readiness=lambda: self.bench.readiness, certificates=self.bench.certificates))
+        admin = Admin(
+            readiness=lambda: self.bench.readiness,
+            certificates=self.bench.certificates,
+            postures=self.bench.postures,
+        )
+        self.router = Router(gate, admin)
         self.bench.factory.site = self
         self.bench.factory.dialler = CheckingDialler(self)  # type: ignore[assignment]
 

@@ -91,7 +91,8 @@ def test_place_and_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "activity"), [("session_open", 3), ("session_close", 4), ("key_rotation", 8), ("heartbeat", 99)]
+    ("kind", "activity"),
+    [("session_open", 3), ("session_close", 4), ("key_rotation", 8), ("heartbeat", 99), ("posture", 99)],
 )
 def test_records_that_are_no_decisions(kind: str, activity: int) -> None:
     """What the proxy says of itself is the life of an application."""

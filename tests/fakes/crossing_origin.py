@@ -18,7 +18,7 @@ from typing import Any
 
 
 def say(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
+    print(json.dumps(what) + "\n", end="", flush=True)  # one write: threads do not mix their lines
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -53,11 +53,13 @@ class Server(ThreadingHTTPServer):
 def quic() -> None:
     listener = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     listener.bind(("::", 443))
     while True:
-        data, peer = listener.recvfrom(2048)
+        data, asked_at, _, peer = listener.recvmsg(2048, 64)
         say(port="udp", peer=peer[0])
-        listener.sendto(data, peer)
+        # From the address that was asked: this machine has several.
+        listener.sendmsg([data], asked_at, 0, peer)
 
 
 def main() -> None:

@@ -12,19 +12,27 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import trustme
+
 from tests.integration.sidecar import ROOT, Process, Sidecar
 
 PROGRAMS = ("ip", "iptables", "ip6tables", "nft", "setpriv", "curl")
 PROXY_UID, APP_UID = "1337", "4321"
 # Public addresses, reachable only inside; the application's own are private, as a pod's.
 WEB4, WEB6, OTHER4 = "93.184.216.34", "2606:2800:21f:cb07::9", "93.184.216.99"
+METADATA6 = "fd00:ec2::254"
 NAME = "web.example"
 _READY = re.compile(r'"ready": true')
-# Another user that may read the checkout, wherever it lies.
-_AS_PROXY = (
-    *("setpriv", f"--reuid={PROXY_UID}", f"--regid={PROXY_UID}", "--clear-groups"),
-    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
-)
+
+
+def as_user(uid: str) -> tuple[str, ...]:
+    """Another user that may read the checkout, wherever it lies."""
+    return (
+        *("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"),
+        *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+    )
+
+
 _AS_APP = ("setpriv", f"--reuid={APP_UID}", f"--regid={APP_UID}", "--clear-groups")
 
 
@@ -107,7 +115,7 @@ class Crossing:
                 f"-n {namespace} addr add {v6}/64 dev {device} nodad",
             )
         ip(f"-n {self.app} route add default via 10.50.0.1", f"-n {self.app} -6 route add default via fd50::1")
-        for address in (f"{WEB4}/32", f"{OTHER4}/32", f"{WEB6}/128", "169.254.169.254/32"):
+        for address in (f"{WEB4}/32", f"{OTHER4}/32", f"{WEB6}/128", "169.254.169.254/32", f"{METADATA6}/128"):
             ip(f"-n {self.net} addr add {address} dev lo")
         self._hosts.parent.mkdir(parents=True)
         self._hosts.write_text(f"127.0.0.1 localhost\n{WEB4} {NAME} pastebin.example\n{WEB6} six.example\n")
@@ -140,7 +148,7 @@ class Crossing:
             "EVE_PROXY_BLOCKED_HOSTS": "pastebin.example",
             **settings,
         }
-        sidecar = Sidecar(self._folder, prefix=("ip", "netns", "exec", self.app, *_AS_PROXY), **chosen)
+        sidecar = Sidecar(self._folder, prefix=("ip", "netns", "exec", self.app, *as_user(PROXY_UID)), **chosen)
         self._processes.append(sidecar)
         return sidecar
 
@@ -154,9 +162,29 @@ class Crossing:
         """A Python program as the application."""
         return self._inside([*_AS_APP, "/usr/bin/env", "python3", "-c", program, *arguments])
 
+    def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command in the application's namespace, as root."""
+        return self._inside(list(command))
+
+    def outside(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command on the internet, as root."""
+        return subprocess.run(
+            ["ip", "netns", "exec", self.net, *command], capture_output=True, text=True, check=False, timeout=60
+        )
+
+    def doctor(self, *arguments: str, uid: str = APP_UID, **environ: str) -> subprocess.CompletedProcess[str]:
+        """``eve-proxy doctor`` as the application."""
+        program = "import sys; from eve_proxy.cli import main; sys.exit(main())"
+        command = [*as_user(uid), sys.executable, "-c", program, "doctor", *arguments]
+        return self._inside(command, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ})
+
     def serving(self, program: str, *arguments: str) -> subprocess.Popen[str]:
         """A Python program as the application that goes on; leaving the context ends it."""
         return self._going_on([self.app, *_AS_APP], program, *arguments)
+
+    def serving_outside(self, program: str, *arguments: str) -> subprocess.Popen[str]:
+        """A Python program on the internet that goes on; leaving the context ends it."""
+        return self._going_on([self.net], program, *arguments)
 
     def resolver(self, *addresses: str) -> subprocess.Popen[str]:
         """Something at port 53 of these addresses of the internet, that says ``answer`` to anything."""
@@ -172,7 +200,7 @@ class Crossing:
 
     def _going_on(self, where: list[str], program: str, *arguments: str) -> subprocess.Popen[str]:
         command = ["ip", "netns", "exec", *where, "/usr/bin/env", "python3", "-c", program, *arguments]
-        return Program(command, stdout=subprocess.PIPE, text=True)
+        return Program(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def reached(self) -> list[dict[str, Any]]:
         """What has arrived at the origin since the last call."""
@@ -195,6 +223,20 @@ class Crossing:
         for namespace in (self.app, self.net):
             subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)
         shutil.rmtree(self._hosts.parent, ignore_errors=True)
+
+
+def issue(folder: Path) -> None:
+    """chain.pem, key.pem and ca.pem, which the application's user may read."""
+    ca = trustme.CA()
+    leaf = ca.issue_cert(NAME, "six.example", WEB4, WEB6)
+    ca.cert_pem.write_to_path(str(folder / "ca.pem"))
+    leaf.private_key_pem.write_to_path(str(folder / "key.pem"))
+    chain = b"".join([blob.bytes() for blob in leaf.cert_chain_pems])
+    (folder / "chain.pem").write_bytes(chain)
+    for parent in (folder, *folder.parents):
+        if parent == Path("/tmp"):
+            break
+        parent.chmod(parent.stat().st_mode | 0o055)
 
 
 def ip(*commands: str) -> None:

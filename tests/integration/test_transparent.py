@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
-from tests.integration.crossing import NAME, OTHER4, WEB4, WEB6, Crossing, missing
+from tests.integration.crossing import METADATA6, NAME, OTHER4, WEB4, WEB6, Crossing, issue, missing
 from tests.integration.sidecar import ROOT
 
 REASON = missing()
@@ -22,16 +21,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """chain.pem, key.pem and ca.pem."""
     folder = tmp_path_factory.mktemp("ca")
     folder.chmod(0o755)
-    ca = trustme.CA()
-    leaf = ca.issue_cert(NAME, "six.example", WEB4, WEB6)
-    ca.cert_pem.write_to_path(str(folder / "ca.pem"))
-    leaf.private_key_pem.write_to_path(str(folder / "key.pem"))
-    chain = b"".join([blob.bytes() for blob in leaf.cert_chain_pems])
-    (folder / "chain.pem").write_bytes(chain)
-    for parent in (folder, *folder.parents):
-        if parent == Path("/tmp"):
-            break
-        parent.chmod(parent.stat().st_mode | 0o055)
+    issue(folder)
     return folder
 
 
@@ -95,6 +85,18 @@ def test_what_is_refused_does_not_arrive(crossing: Crossing, tmp_path: Path, aut
     vectors = [line["matched_vector"] for line in decisions(tmp_path)]
     assert vectors.count("blocklist") == 2
     assert {"destination", "transparent"} <= set(vectors)
+
+
+@pytest.mark.parametrize("kind", ["iptables", "nftables"])
+def test_metadata_is_not_private(crossing: Crossing, kind: str) -> None:
+    """A cloud's metadata service is decided, and refused, also where its address is in a private range."""
+    url = f"http://[{METADATA6}]/latest/meta-data/"
+    assert crossing.curl(url).stdout == "origin\n"
+    apply(crossing, kind)
+    crossing.proxy()
+    assert crossing.curl("-w", "%{http_code}", url).stdout.endswith("451")
+    assert crossing.curl(f"http://[{METADATA6}]:8443/").returncode == 7
+    assert crossing.curl("http://[fd50::1]/private").stdout == "origin\n"
 
 
 def test_the_name_decides_where_it_goes(crossing: Crossing, tmp_path: Path, authority: Path) -> None:

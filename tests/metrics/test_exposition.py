@@ -131,12 +131,10 @@ def test_a_metric_that_cannot_be_read_fails_nobody(tmp_path: Path) -> None:
     """A defect in a counter costs the scrape; requests on other connections are decided and answered as before."""
     proxy = ComposedProxy(tmp_path)
     proxy.parts.watched.counts.enforcement = None  # type: ignore[assignment]
-    with pytest.raises(AssertionError):
-        proxy.say(SCRAPE)
+    assert proxy.ask(SCRAPE)[0] == 503
     proxy.parts.watched.counts.enforcement = Latencies()
     del proxy.parts.factory.relays
-    with pytest.raises(AttributeError):
-        proxy.say(SCRAPE)
+    assert proxy.ask(SCRAPE)[0] == 503
     refused = b"GET http://10.0.0.1/ HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n"
     assert proxy.ask(refused)[0] == 451
     assert len(proxy.journal.lines()) == 2

@@ -149,3 +149,27 @@ def test_failed_is_not_arrived() -> None:
     assert not bench.body.arrived
     bench.body.finish()
     assert bench.body.arrived
+
+
+@pytest.mark.parametrize("declared", [51, None])
+def test_narrowed(declared: int | None) -> None:
+    """Who wants less than EVE_PROXY_MAX_BODY gets no more; what is held by then is given back."""
+    bench = Bench(declared=declared)
+    bench.body.add(b"x" * 51)
+    bench.body.narrow(50)
+    bench.read()
+    (error,) = bench.results
+    assert isinstance(error, BodyTooLarge)
+    assert bench.account.held == 0
+
+
+def test_narrowed_to_what_it_has() -> None:
+    """The bound itself is fine, one byte more is not, and nothing is widened."""
+    bench = Bench()
+    bench.body.narrow(3)
+    bench.body.narrow(1000)
+    bench.read()
+    bench.body.add(b"abc")
+    assert bench.results == []
+    bench.body.add(b"d")
+    assert isinstance(bench.results[0], BodyTooLarge)

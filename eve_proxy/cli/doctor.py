@@ -1,0 +1,164 @@
+"""``eve-proxy doctor``: is there a way around the proxy from here, and do the ways in work?
+
+Run where the application runs: its machine or container, its user, its environment. Neither Twisted nor zope.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any, Final, TextIO
+
+from eve_proxy.cli.trust import Usage, add_key_options, chosen_keys
+from eve_proxy.doctor import machine, plan
+from eve_proxy.doctor.examination import examine
+from eve_proxy.doctor.finding import Finding, exit_status, fail, ok
+from eve_proxy.doctor.instruments import Instruments
+from eve_proxy.doctor.network import Network, SocketNetwork
+from eve_proxy.doctor.proxy import PROVEN, Proxy
+from eve_proxy.doctor.report import Groups, all_of, document, posture_of, table
+from eve_proxy.model.posture import CHECK_NAME, POSTURE
+from eve_proxy.signing.spelling import Unacceptable, read_line
+from eve_proxy.signing.verification import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Key
+
+USAGE: Final = 2
+_LONGEST: Final = 60.0
+_EXITS: Final = """exit status:
+  0  nothing that was tried goes around the proxy, and the ways in work
+  1  a way around is open, or a way in is broken
+  2  usage
+  3  nothing failed, and something cannot be vouched for (warn)
+
+docs/doctor.md says what each check means, and what is sent to whom."""
+
+
+def main(
+    argv: Sequence[str],
+    stdout: TextIO,
+    stderr: TextIO,
+    environ: Mapping[str, str],
+    *,
+    network: Callable[[float], Network] | None = None,
+    here: machine.Machine | None = None,
+    wall: Callable[[], float] = machine.wall,
+    token: Callable[[], str] = machine.token,
+) -> int:
+    """Run the command and give back its exit status.
+
+    :param environ: the proxy variables; and ``JWT_SECRET_KEY`` or ``JWT_SECRET_KEY_FILE`` when no key is given.
+    :param network: makes the network from a timeout; the machine's by default, as is ``here``.
+    """
+    try:
+        with redirect_stdout(stdout), redirect_stderr(stderr):
+            options = _parser().parse_args(list(argv))
+        chosen, keys = _plan(options, environ), _keys(options, environ)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    except (Usage, ValueError, OSError) as error:
+        print(f"eve-proxy doctor: {error}", file=stderr)
+        return USAGE
+    wires = (network or _sockets)(chosen.timeout)
+    proxy = Proxy(wires, chosen.proxy, keys, token)
+    tools = Instruments(plan=chosen, network=wires, proxy=proxy, token=token, wall=wall)
+    groups: Groups = examine(tools, here or machine.Machine.read(), environ, accepted=frozenset(options.accept))
+    told = document(groups, wall=wall(), proxy=f"http://{chosen.proxy}")
+    if options.record:
+        finding, certificate = _record(proxy, groups, wall())
+        groups = [*groups, ("record", [finding])]
+        told |= document(groups, wall=wall(), proxy=told["proxy"]) | {"at": told["at"], "record": certificate}
+    if options.json:
+        json.dump(told, stdout, indent=2)
+        stdout.write("\n")
+    else:
+        stdout.write(table(groups))
+    return exit_status(all_of(groups))
+
+
+def _record(proxy: Proxy, groups: Groups, wall: float) -> tuple[Finding, dict[str, Any] | None]:
+    """Report to the daemon; what came of it, and the certificate."""
+    check = "posture-record"
+    posture = posture_of(groups, wall)
+    reply = proxy.report(json.dumps(posture.to_document(), separators=(",", ":")).encode("ascii"))
+    if reply is None or reply.status != 201:
+        said = "no answer" if reply is None else f"{reply.status} {reply.body.decode('utf-8', 'replace').strip()[:200]}"
+        advice = (
+            "403: EVE_PROXY_ALLOWED_CLIENTS; 429: wait a minute; 503: see readyz; 400 with an origin-form request: "
+        )
+        return fail(check, f"nothing was recorded: {said}", f"{advice}the daemon is older than this doctor"), None
+    try:
+        fields = read_line(reply.body)
+    except Unacceptable as error:
+        return fail(check, f"the answer is no certificate: {error.detail}", "is this proxy eve-proxy?"), None
+    trust, record = proxy.trust(fields), fields["record"]
+    if fields["kind"] != POSTURE or record is None or record.get("results") != posture.results or trust not in PROVEN:
+        return fail(check, "the answer is not the signed record of this report", "is this proxy eve-proxy?"), None
+    return ok(check, f"{fields['certificate_id']}, reported by {record.get('reported_by')}: {trust.value}"), fields
+
+
+def _sockets(timeout: float) -> Network:
+    return SocketNetwork(timeout, machine.monotonic)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="eve-proxy doctor",
+        description=__doc__.partition("\n")[0],
+        epilog=_EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    more: dict[str, Any] = {"action": "append", "default": []}
+    parser.add_argument("--proxy", metavar="URL", help=f"default: HTTP_PROXY, else {plan.PROXY}")
+    parser.add_argument("--target", metavar="URL", **more, help=f"what to fetch; default: {' '.join(plan.TARGETS)}")
+    parser.add_argument(
+        "--direct", metavar="ADDRESS:PORT", **more, help=f"an outside address; default: {' '.join(plan.DIRECT)}"
+    )
+    parser.add_argument("--metadata", metavar="HOST", **more, help=f"default: {' '.join(plan.METADATA.values())}")
+    parser.add_argument("--resolver", metavar="ADDRESS", default=plan.RESOLVER, help=f"default: {plan.RESOLVER}")
+    parser.add_argument(
+        "--denied-port", metavar="PORT", type=int, default=plan.DENIED_PORT, help=f"default: {plan.DENIED_PORT}"
+    )
+    parser.add_argument("--internal", metavar="SUFFIX", **more, help="names of yours, which NO_PROXY may hold")
+    parser.add_argument("--accept", metavar="CHECK", **more, help="a check whose result you know of: it does not count")
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=plan.TIMEOUT,
+        help=f"of each wait; default: {plan.TIMEOUT:g}",
+    )
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--record", action="store_true", help="have the daemon sign and journal the result")
+    add_key_options(parser)
+    return parser
+
+
+def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> plan.Plan:
+    if not 0 < options.timeout <= _LONGEST:
+        raise Usage(f"--timeout: write seconds, more than 0 and at most {_LONGEST:g}")
+    if not 0 < options.denied_port < 65536:
+        raise Usage("--denied-port: write a port")
+    unknown = [name for name in options.accept if CHECK_NAME.fullmatch(name) is None]
+    if unknown:
+        raise Usage(f"--accept {unknown[0]}: no check is called so")
+    targets = tuple(plan.read_target(text) for text in options.target or plan.TARGETS)
+    direct = tuple(plan.read_direct(text) for text in options.direct or plan.DIRECT)
+    names = plan.numbered("metadata" for _ in options.metadata)
+    return plan.Plan(
+        proxy=plan.read_proxy(options.proxy or plan.proxy_of(environ)),
+        targets=targets,
+        direct=direct,
+        metadata=dict(zip(names, options.metadata, strict=True)) or plan.METADATA,
+        resolver=plan.read_address(options.resolver),
+        denied_port=options.denied_port,
+        internal=tuple(options.internal),
+        timeout=options.timeout,
+    )
+
+
+def _keys(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Key, ...]:
+    """What the operator gave; none is fine."""
+    if options.key or options.jwks or environ.get(SECRET_VARIABLE) or environ.get(SECRET_FILE_VARIABLE):
+        return chosen_keys(options.key, options.jwks, environ)
+    return ()
