@@ -59,7 +59,7 @@ class Released:
         if to_upstream is None:
             to_upstream = 0 if body is None else body.size
         seconds = round(self._now() - self._began, 3)
-        # As it stands in the line: keys sorted, whole numbers as integers (``signing.seal`` relies on it).
+        # As it stands in the line: keys sorted, whole numbers as integers (``audit.outcomes`` relies on it).
         details = {
             "address": None if dialled is None else str(dialled),
             "ended": ending._value_,  # plain attributes; an enum's ``value`` is a function in Python
