@@ -24,7 +24,7 @@ def permit_for(
     """
     if PERMITS.get(verdict.outcome) is not True:
         raise NotPermitted("the outcome does not permit")
-    if certificate.log is None or certificate.draft.verdict != verdict.outcome.value:
+    if certificate.log is None or certificate.draft.verdict != verdict.outcome._value_:
         raise NotPermitted("the decision is not recorded")
     if not addresses:
         raise NotPermitted("no judged address")
