@@ -1,12 +1,13 @@
 """The request path in one process, without sockets, disk or threads: a number that a busy machine hardly disturbs.
 
-    python benchmarks/request_path.py [--modules] [--functions] [--signatures]
+    python benchmarks/request_path.py [--modules] [--functions] [--fresh] [--signatures]
 
 The daemon's own parts, composed as the daemon composes them, between transports that answer at once. What is left is
 the work of the interpreter, in CPU microseconds (the best of many rounds), in bytecodes and in calls of Python
 functions. Those two are the same on every machine and nearly so in every run: look at them first when a change is meant
 to make a request cheaper. They are split by thread: what the daemon's journal thread does is done inline here.
-``--modules`` and ``--functions`` say where they go. ``--signatures`` does it for each kind of key, and says how much of
+``--modules`` and ``--functions`` say where they go. With ``--fresh`` governor and origin answer with another head each
+time, where otherwise all heads are alike. ``--signatures`` does it for each kind of key, and says how much of
 the CPU time the two signatures of a request take (its decision's and its outcome's).
 """
 
@@ -83,7 +84,7 @@ class Wire:
     def write(self, data: bytes) -> None:
         self.written = data
         if self._says is not None:
-            self._loop.due.append((self.protocol.dataReceived, self._says))
+            self._loop.due.append((self.protocol.dataReceived, self._loop.as_said(self._says)))
 
     def ignore(self, *_: object) -> None:
         """Producers, pauses and socket options change nothing here."""
@@ -94,11 +95,14 @@ class Wire:
 class Loop(Clock):
     """A reactor that connects at once and whose peers are nginx and a governor.
 
+    :param fresh: each of their answers has a field that no other has.
     :ivar due: what happens next.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fresh: bool = False) -> None:
         super().__init__()
+        self._fresh = fresh
+        self._said = 0
         self.due: list[tuple[Callable[[Any], None], Any]] = []
         self._port = 50000
 
@@ -108,6 +112,12 @@ class Loop(Clock):
         wire = Wire(self, self._port, port, answer(said))
         wire.protocol = factory.buildProtocol(wire.getPeer())
         self.due.append((wire.protocol.makeConnection, wire))
+
+    def as_said(self, answer: bytes) -> bytes:
+        if not self._fresh:
+            return answer
+        self._said += 1
+        return answer.replace(b"Server:", b"X-Request-ID: %016x\r\nServer:" % self._said, 1)
 
     def run(self) -> None:
         while self.due:
@@ -162,10 +172,10 @@ class Timed:
 
 
 def daemon(
-    folder: Path, governance: str, signer: Any = None, committer: Committer | None = None
+    folder: Path, governance: str, signer: Any = None, committer: Committer | None = None, fresh: bool = False
 ) -> Callable[[bytes], bytes]:
     """A function that sends one request on a kept connection and gives back the answer."""
-    loop = Loop()
+    loop = Loop(fresh)
     config, plugins = configure(
         {
             "JWT_SECRET_KEY": "the secret of a benchmark, 32 and more",
@@ -304,6 +314,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--modules", action="store_true", help="name the modules that it goes to")
     parser.add_argument("--functions", action="store_true", help="name the functions that it goes to")
+    parser.add_argument("--fresh", action="store_true", help="no two responses have the same head")
     parser.add_argument("--signatures", action="store_true", help="compare the kinds of keys")
     arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, best of {ROUNDS} rounds of {REQUESTS} requests")
@@ -316,7 +327,7 @@ def main() -> None:
     ):
         with tempfile.TemporaryDirectory() as folder:
             committer = Committer()
-            ask = daemon(Path(folder), governance, committer=committer)
+            ask = daemon(Path(folder), governance, committer=committer, fresh=arguments.fresh)
             for _ in range(REQUESTS):
                 said = ask(request)
             assert said.startswith(b"HTTP/1.1 200 "), said
