@@ -28,6 +28,32 @@ _AS_PROXY = (
 _AS_APP = ("setpriv", f"--reuid={APP_UID}", f"--regid={APP_UID}", "--clear-groups")
 
 
+_RESOLVER = """
+import select, socket, sys
+sockets = []
+for address in sys.argv[1:]:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    datagrams = socket.socket(family, socket.SOCK_DGRAM)
+    datagrams.bind((address, 53))
+    sockets += [datagrams, socket.create_server((address, 53), family=family)]
+print("ready", flush=True)
+while True:
+    for ready in select.select(sockets, [], [])[0]:
+        if ready.type == socket.SOCK_STREAM:
+            ready.accept()[0].sendall(b"answer")
+        else:
+            ready.sendto(b"answer", ready.recvfrom(512)[1])
+"""
+
+
+class Program(subprocess.Popen[str]):
+    """Ends when its context does."""
+
+    def __exit__(self, *reason: Any) -> None:
+        self.kill()
+        super().__exit__(*reason)
+
+
 def missing() -> str | None:
     """Why this machine cannot have them, or None."""
     if os.geteuid():
@@ -127,6 +153,26 @@ class Crossing:
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A Python program as the application."""
         return self._inside([*_AS_APP, "/usr/bin/env", "python3", "-c", program, *arguments])
+
+    def serving(self, program: str, *arguments: str) -> subprocess.Popen[str]:
+        """A Python program as the application that goes on; leaving the context ends it."""
+        return self._going_on([self.app, *_AS_APP], program, *arguments)
+
+    def resolver(self, *addresses: str) -> subprocess.Popen[str]:
+        """Something at port 53 of these addresses of the internet, that says ``answer`` to anything."""
+        process = self._going_on([self.net], _RESOLVER, *addresses)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    def from_outside(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A Python program on the internet."""
+        command = ["ip", "netns", "exec", self.net, "/usr/bin/env", "python3", "-c", program, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    def _going_on(self, where: list[str], program: str, *arguments: str) -> subprocess.Popen[str]:
+        command = ["ip", "netns", "exec", *where, "/usr/bin/env", "python3", "-c", program, *arguments]
+        return Program(command, stdout=subprocess.PIPE, text=True)
 
     def reached(self) -> list[dict[str, Any]]:
         """What has arrived at the origin since the last call."""

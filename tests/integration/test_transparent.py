@@ -140,6 +140,68 @@ def test_what_cannot_be_led_there_is_rejected(crossing: Crossing, kind: str) -> 
     assert crossing.curl("http://127.0.0.1:3128/healthz").stdout == "ok"
 
 
+SERVER = """
+import socket, sys
+listener = socket.create_server(("0.0.0.0", int(sys.argv[1])))
+listener.settimeout(8)
+print("ready", flush=True)
+connection, peer = listener.accept()
+connection.sendall(b"served to " + peer[0].encode())
+"""
+CALLER = """
+import socket, sys
+connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5, (sys.argv[3], 0))
+print(connection.recv(100).decode())
+"""
+
+
+@pytest.mark.parametrize("kind", ["iptables", "nftables"])
+def test_who_connects_from_outside_is_answered(crossing: Crossing, kind: str) -> None:
+    """A service of the application, or ssh from a public address: the rules are about what leaves by itself."""
+    apply(crossing, kind)
+    with crossing.serving(SERVER, "8080") as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        assert crossing.from_outside(CALLER, "10.50.0.2", "8080", WEB4).stdout == f"served to {WEB4}\n"
+
+
+DNS = """
+import socket, sys
+address, kind = sys.argv[1:]
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+connection = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+connection.settimeout(2)
+try:
+    connection.connect((address, 53))
+    for _ in range(1 if kind == "tcp" else 2):
+        connection.send(b"question")
+    print(connection.recv(100).decode())
+except OSError as error:
+    print("closed" if isinstance(error, (ConnectionRefusedError, PermissionError)) else type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize("kind", ["iptables", "nftables"])
+def test_only_the_named_resolvers_are_asked(crossing: Crossing, tmp_path: Path, kind: str) -> None:
+    """Any resolver by default, one that is named otherwise: whatever else is on port 53 can carry anything."""
+
+    def ask(address: str) -> list[str]:
+        return [crossing.run(DNS, address, transport).stdout.strip() for transport in ("udp", "tcp")]
+
+    with crossing.resolver(WEB4, OTHER4, WEB6):
+        apply(crossing, kind)
+        assert ask(WEB4) == ask(OTHER4) == ask(WEB6) == ["answer", "answer"]
+        if kind == "iptables":
+            assert crossing.rules(EVE_REDIRECT_DNS=f"10.96.0.10,{WEB4},fd00::a").returncode == 0
+        else:
+            rules = (ROOT / "etc/redirect.nft").read_text()
+            changed = tmp_path / "named.nft"
+            changed.write_text(rules.replace("{ 0.0.0.0/0 }", f"{{ 10.96.0.10, {WEB4} }}").replace("::/0", "fd00::a"))
+            assert crossing.nft("-f", str(changed)).returncode == 0
+        assert ask(WEB4) == ["answer", "answer"]
+        assert ask(OTHER4) == ask(WEB6) == ["closed", "closed"]
+
+
 @pytest.mark.parametrize("kind", ["iptables", "nftables"])
 def test_without_the_proxy_nothing_leaves(crossing: Crossing, kind: str) -> None:
     """Fail closed: not started yet, or stopped."""
@@ -159,6 +221,10 @@ def test_the_rules_can_be_repeated_and_undone(crossing: Crossing) -> None:
     once = crossing.listing()
     apply(crossing, "iptables")
     assert crossing.listing() == once != before
+    assert crossing.rules(EVE_REDIRECT_OTHER="allow", EVE_REDIRECT_TCP="80").returncode == 0
+    assert crossing.listing() != once
+    apply(crossing, "iptables")
+    assert crossing.listing() == once
     assert crossing.rules("undo").returncode == 0
     assert "EVE_" not in crossing.listing()
     apply(crossing, "nftables")
@@ -176,6 +242,7 @@ def test_the_rules_can_be_repeated_and_undone(crossing: Crossing) -> None:
         {"EVE_REDIRECT_UID": "eve"},
         {"EVE_REDIRECT_TCP": "http"},
         {"EVE_REDIRECT_OTHER": "no"},
+        {"EVE_REDIRECT_DNS": "resolver.example"},
     ],
 )
 def test_a_setting_that_cannot_be(crossing: Crossing, setting: dict[str, str]) -> None:
