@@ -13,7 +13,6 @@ from eve_proxy.model.decision import Decision
 from eve_proxy.transport.relay_account import Ending, Side
 from eve_proxy.wire.client_hello import Seen
 
-
 # Writing an address out takes longer than anything else that an outcome says.
 _spelled = lru_cache(maxsize=1024)(str)
 
