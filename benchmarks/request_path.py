@@ -1,17 +1,20 @@
 """The request path in one process, without sockets, disk or threads: a number that a busy machine hardly disturbs.
 
-    python benchmarks/request_path.py [--profile] [--signatures]
+    python benchmarks/request_path.py [--modules] [--functions] [--fresh] [--signatures]
 
 The daemon's own parts, composed as the daemon composes them, between transports that answer at once. What is left is
-the work of the interpreter, in CPU microseconds (the best of many rounds) and in bytecodes, which are the same on
-every machine and in every run: look at them first when a change is meant to make a request cheaper. ``--profile``
-adds the functions that execute most of them. ``--signatures`` does it for each kind of key, and says how much of the
-CPU time the two signatures of a request take (its decision's and its outcome's).
+the work of the interpreter, in CPU microseconds (the best of many rounds), in bytecodes and in calls of Python
+functions. Those two are the same on every machine and nearly so in every run: look at them first when a change is meant
+to make a request cheaper. They are split by thread: what the daemon's journal thread does is done inline here.
+``--modules`` and ``--functions`` say where they go. With ``--fresh`` governor and origin answer with another head each
+time, where otherwise all heads are alike. ``--signatures`` does it for each kind of key, and says how much of
+the CPU time the two signatures of a request take (its decision's and its outcome's).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 import tempfile
@@ -20,7 +23,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -30,6 +33,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
+from eve_proxy.audit.file import OsFile
 from eve_proxy.audit.opening import open_journal
 from eve_proxy.audit.suppression import Suppressor
 from eve_proxy.composition import SystemClock, SystemEntropy, compose, configure
@@ -37,6 +41,8 @@ from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.private_key import Ed25519Signer, P256Signer
 
 ROUNDS, REQUESTS = 20, 300
+# A journal is checkpointed every 1,000 records, and a request has two.
+COUNTED = 500
 ORIGIN, GOVERNOR, OURS = 40000, 40001, 3128
 FIELDS = (
     b"Host: 127.0.0.1:40000\r\nUser-Agent: benchmark/1\r\nAccept: */*\r\n"
@@ -78,7 +84,7 @@ class Wire:
     def write(self, data: bytes) -> None:
         self.written = data
         if self._says is not None:
-            self._loop.due.append((self.protocol.dataReceived, self._says))
+            self._loop.due.append((self.protocol.dataReceived, self._loop.as_said(self._says)))
 
     def ignore(self, *_: object) -> None:
         """Producers, pauses and socket options change nothing here."""
@@ -89,11 +95,14 @@ class Wire:
 class Loop(Clock):
     """A reactor that connects at once and whose peers are nginx and a governor.
 
+    :param fresh: each of their answers has a field that no other has.
     :ivar due: what happens next.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fresh: bool = False) -> None:
         super().__init__()
+        self._fresh = fresh
+        self._said = 0
         self.due: list[tuple[Callable[[Any], None], Any]] = []
         self._port = 50000
 
@@ -104,15 +113,44 @@ class Loop(Clock):
         wire.protocol = factory.buildProtocol(wire.getPeer())
         self.due.append((wire.protocol.makeConnection, wire))
 
+    def as_said(self, answer: bytes) -> bytes:
+        if not self._fresh:
+            return answer
+        self._said += 1
+        return answer.replace(b"Server:", b"X-Request-ID: %016x\r\nServer:" % self._said, 1)
+
     def run(self) -> None:
         while self.due:
             call, argument = self.due.pop()
             call(argument)
 
 
-def at_once(function: Callable[..., Any], *arguments: Any) -> Deferred[None]:
-    """The committer, without its disk and thread."""
-    return succeed(None if function.__name__ == "append" else function(*arguments))
+class Committer:
+    """The journal's thread, without being one.
+
+    :ivar working: it is at work, not the reactor.
+    """
+
+    def __init__(self) -> None:
+        self.working = False
+
+    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        self.working = True
+        result = function(*arguments)
+        self.working = False
+        return succeed(result)
+
+
+class NoDisk(OsFile):
+    """The journal's file after its first records: what is appended goes nowhere."""
+
+    def append(self, data: bytes, durable: bool) -> None:
+        pass
+
+
+def without_disk(path: Path) -> NoDisk:
+    """An ``Opener``."""
+    return NoDisk(os.open(path, os.O_RDWR | os.O_CREAT))
 
 
 class Timed:
@@ -133,9 +171,11 @@ class Timed:
         return signature
 
 
-def daemon(folder: Path, governance: str, signer: Any = None) -> Callable[[bytes], bytes]:
+def daemon(
+    folder: Path, governance: str, signer: Any = None, committer: Committer | None = None, fresh: bool = False
+) -> Callable[[bytes], bytes]:
     """A function that sends one request on a kept connection and gives back the answer."""
-    loop = Loop()
+    loop = Loop(fresh)
     config, plugins = configure(
         {
             "JWT_SECRET_KEY": "the secret of a benchmark, 32 and more",
@@ -151,8 +191,9 @@ def daemon(folder: Path, governance: str, signer: Any = None) -> Callable[[bytes
         org_id=config.org_id,
         clock=SystemClock(),
         entropy=SystemEntropy(),
-        offload=at_once,
+        offload=committer or Committer(),
         reactor_clock=loop,
+        opener=without_disk,
     )
     parts = compose(
         config,
@@ -187,29 +228,64 @@ def microseconds(ask: Callable[[bytes], bytes], request: bytes) -> float:
     return best * 1e6
 
 
-def bytecodes(ask: Callable[[bytes], bytes], request: bytes, times: int = 20) -> Counter[str]:
-    """Bytecodes per request by function."""
-    counted: Counter[str] = Counter()
+class Counted(NamedTuple):
+    """What one thread did for one request, by ``package/module.py: function``."""
+
+    bytecodes: Counter[str]
+    calls: Counter[str]
+
+    def by_module(self) -> Counted:
+        """The same, by ``package/module.py``."""
+        return Counted(*[_sums(counter) for counter in self])
+
+    def __str__(self) -> str:
+        return f"{self.bytecodes.total():,.0f} bytecodes in {self.calls.total():,.0f} calls"
+
+
+def _sums(counter: Counter[str]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for name, count in counter.items():
+        sums[name.partition(":")[0]] += count
+    return sums
+
+
+def count(ask: Callable[[bytes], bytes], request: bytes, committer: Committer) -> dict[str, Counted]:
+    """What a request takes in each of the daemon's threads."""
+    threads = {name: Counted(Counter(), Counter()) for name in ("reactor", "journal")}
 
     def enter(frame: FrameType, event: str, argument: Any) -> Any:
         frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        bytecodes, calls = threads["journal" if committer.working else "reactor"]
         code = frame.f_code
-        name = f"{'/'.join(Path(code.co_filename).parts[-3:])}: {code.co_name}"
+        name = f"{'/'.join(Path(code.co_filename).parts[-2:])}: {code.co_name}"
+        calls[name] += 1
 
         def step(frame: FrameType, event: str, argument: Any) -> Any:
             if event == "opcode":
-                counted[name] += 1
+                bytecodes[name] += 1
             return step
 
         return step
 
     sys.settrace(enter)
     try:
-        for _ in range(times):
+        for _ in range(COUNTED):
             ask(request)
     finally:
         sys.settrace(None)
-    return Counter({name: count // times for name, count in counted.items()})
+    for counter in (counter for counted in threads.values() for counter in counted):
+        for name in counter:
+            counter[name] /= COUNTED  # type: ignore[assignment]  # fractions of what not every request does
+    return threads
+
+
+def show(threads: dict[str, Counted], rows: int) -> None:
+    """The largest shares."""
+    for thread, counted in threads.items():
+        print(f"  {thread}: bytecodes, calls")
+        for name, bytecodes in counted.bytecodes.most_common(rows):
+            if bytecodes >= 1:
+                print(f"  {bytecodes:8,.0f} {counted.calls[name]:6,.1f}  {name}")
 
 
 KEYS: tuple[Callable[[], Any], ...] = (
@@ -236,7 +312,9 @@ def signatures() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", action="store_true", help="name the functions behind the bytecodes")
+    parser.add_argument("--modules", action="store_true", help="name the modules that it goes to")
+    parser.add_argument("--functions", action="store_true", help="name the functions that it goes to")
+    parser.add_argument("--fresh", action="store_true", help="no two responses have the same head")
     parser.add_argument("--signatures", action="store_true", help="compare the kinds of keys")
     arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, best of {ROUNDS} rounds of {REQUESTS} requests")
@@ -248,16 +326,20 @@ def main() -> None:
         ("plain GET 200 B", "embedded", GET),
     ):
         with tempfile.TemporaryDirectory() as folder:
-            ask = daemon(Path(folder), governance)
+            committer = Committer()
+            ask = daemon(Path(folder), governance, committer=committer, fresh=arguments.fresh)
             for _ in range(REQUESTS):
                 said = ask(request)
             assert said.startswith(b"HTTP/1.1 200 "), said
             assert b"X-EVE-Decision-Cert: " in said, said
-            spent, counted = microseconds(ask, request), bytecodes(ask, request)
-        print(f"{title}: {spent:.0f} µs of CPU, {counted.total():,} bytecodes")
-        if arguments.profile:
-            for name, count in counted.most_common(40):
-                print(f"  {count:5} {name}")
+            spent, threads = microseconds(ask, request), count(ask, request, committer)
+        print(f"{title}: {spent:.0f} µs of CPU")
+        for thread, counted in threads.items():
+            print(f"  {thread}: {counted}")
+        if arguments.modules:
+            show({thread: counted.by_module() for thread, counted in threads.items()}, 100)
+        if arguments.functions:
+            show(threads, 50)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ def sidecar(bed: Bed, *, reactor: str | None = None) -> Contender:
             JWT_SECRET_KEY="the secret of a benchmark, 32 and more",
             EVE_PROXY_HOST="127.0.0.1",
             EVE_PROXY_PORT="0",
+            EVE_PROXY_TRANSPARENT_PORT="0",
             EVE_PROXY_ORG_ID="benchmark",
             EVE_PROXY_AUDIT_LOG=str(bed.folder / f"{name}.jsonl"),
             EVE_PROXY_AUDIT_SYNC="batch",

@@ -86,7 +86,11 @@ class Checkpoints:
         self._offload(self._file.write).addCallbacks(self._made, self._failed).addBoth(self._over)
 
     def _made(self, said: dict[str, Any] | None) -> Deferred[Any] | None:
-        if said is None or self._timer is None:
+        if said is None:
+            # The tree is not known, and will not be: asked again only when the next checkpoint would be due.
+            self._covered = self._settled = self._size
+            return None
+        if self._timer is None:
             return None
         self._covered, self._well = said["size"], True
         self._settled = self._covered + 1  # the record below is no news

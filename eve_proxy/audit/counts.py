@@ -36,6 +36,12 @@ class JournalCounts:
         self.appends = Latencies()
         self.broken = self.stalled = 0
 
+    def landed(self, now: float) -> float:
+        """A batch is durable: ``now``, which it gives back."""
+        self.landed_at = now
+        self.appends.observe(now - self.begun_at)
+        return now
+
     @property
     def sequence(self) -> int:
         """The number that follows the last durable record's."""

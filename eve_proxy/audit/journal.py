@@ -45,7 +45,7 @@ from eve_proxy.audit.refusing import refusal, too_slow, unwritable
 from eve_proxy.audit.space import SpaceWatch
 from eve_proxy.audit.tree import Tree
 from eve_proxy.interfaces import IAuditSink, IClock, ISigner
-from eve_proxy.model.certificate import OUTCOME, DecisionCertificate, Draft, LogLink
+from eve_proxy.model.certificate import DecisionCertificate, Draft, LogLink
 from eve_proxy.model.errors import JournalUnavailable, SigningFailed
 from eve_proxy.signing.seal import seal
 
@@ -92,6 +92,7 @@ class Journal:
         self._timeout = timeout
 
         self._head = file.place.next  # runs ahead of the disk
+        self._outcomes = records.outcomes(self._head.id)
         self._queue: list[Entry] = []
         self._awaited = 0  # how many in the queue somebody waits for
         self._inflight: list[Entry] | None = None
@@ -150,7 +151,7 @@ class Journal:
         except SigningFailed as error:
             return fail(error)
         waiter: Deferred[DecisionCertificate] = Deferred()
-        self._append(Entry(certificate, waiter, self._clock.monotonic() + self._timeout))
+        self._append(Entry.of(certificate, waiter, self._clock.monotonic() + self._timeout))
         self._awaited += 1
         if self._inflight is None:
             self._gathering.offer()
@@ -168,15 +169,18 @@ class Journal:
         """Record what became of an exchange that was let go. Nobody waits for it; it is dropped when there is no room.
 
         :param parent: id of the decision's certificate.
+        :param details: as they stand in a line (``Outcomes.seal``).
         """
         if self._problem is not None or self._closing or len(self._queue) >= ROOM:
             self.outcomes_lost += 1
             return
+        head = self._head
         try:
-            self._append(Entry(seal(self._records.outcome(parent, details), self._head, self._signer)))
+            line, digest = self._outcomes.seal(parent, details, head.seq, head.prev, self._signer)
         except SigningFailed:
             self.outcomes_lost += 1
             return
+        self._append(Entry(line, LogLink(id=head.id, seq=head.seq + 1, prev=digest)))
         if self._inflight is None:
             self._gathering.at_leisure()
 
@@ -193,7 +197,7 @@ class Journal:
         if self._problem is not None or self._closing:
             return fail(JournalUnavailable(self.problem or ""))
         try:
-            entry = Entry(seal(self._records.key_rotation(self._signer, signer), self._head, self._signer))
+            entry = Entry.of(seal(self._records.key_rotation(self._signer, signer), self._head, self._signer))
         except SigningFailed as error:
             return fail(error)
         entry.rotation = rotation = Rotation(self._signer)
@@ -248,15 +252,12 @@ class Journal:
         self._awaited = 0
         self._inflight = batch
         self.counts.begun_at = self._clock.monotonic()
-        data = b"\n".join([entry.certificate.line for entry in batch]) + b"\n"
-        last = batch[-1]
-        self._file.append(data, last.certificate.line, last.next, self._landed, self._broke)
+        data = b"\n".join([entry.line for entry in batch]) + b"\n"
+        self._file.append(data, batch[-1].line, batch[-1].next, self._landed, self._broke)
 
     def _landed(self, _: None) -> None:
         batch, self._inflight = self._inflight or [], None
-        counts = self.counts
-        now = counts.landed_at = self._clock.monotonic()
-        counts.appends.observe(now - counts.begun_at)
+        now = self.counts.landed(self._clock.monotonic())
         if self._problem is not None:
             self._heal()
         if self._awaited:
@@ -264,18 +265,20 @@ class Journal:
         elif self._queue:
             self._gathering.at_leisure()
         for entry in batch:
-            waiter = entry.waiter
+            waiter, certificate = entry.waiter, entry.certificate
+            if certificate is None:
+                continue
             if waiter is None:
                 if entry.late:
-                    self._owed.append(entry.certificate)
+                    self._owed.append(certificate)
                 elif entry.rotation is not None:
-                    entry.rotation.done.callback(entry.certificate)
+                    entry.rotation.done.callback(certificate)
             elif entry.due < now:
                 # Durable, but whoever waits must hear the same whether the alarm or the disk came first.
-                self._owed.append(entry.certificate)
-                waiter.errback(self._refusal(entry.certificate.draft, self._slow))
+                self._owed.append(certificate)
+                waiter.errback(self._refusal(certificate.draft, self._slow))
             else:
-                waiter.callback(entry.certificate)
+                waiter.callback(certificate)
         if self._owed:
             self._settle()
         self._checkpoints.landed(batch[-1].next.seq)
@@ -339,7 +342,7 @@ class Journal:
     def _take_back(self, entries: list[Entry]) -> None:
         """These never become durable: undo what they stand for."""
         self._owed.extend([entry.voids for entry in entries if entry.voids is not None])
-        self.outcomes_lost += sum(entry.certificate.draft.kind == OUTCOME for entry in entries)
+        self.outcomes_lost += sum(entry.certificate is None for entry in entries)
         rotations = [entry.rotation for entry in entries if entry.rotation is not None]
         if rotations:
             self._signer = rotations[0].before
@@ -349,7 +352,7 @@ class Journal:
     def _refuse(self, entries: list[Entry]) -> None:
         for entry in entries:
             waiter, entry.waiter = entry.waiter, None
-            if waiter is not None:
+            if waiter is not None and entry.certificate is not None:
                 waiter.errback(self._refusal(entry.certificate.draft))
 
     def _repair_later(self) -> None:
@@ -372,7 +375,7 @@ class Journal:
             self._cut = cut  # later ones are attempts to write this very record
         draft = self._records.recovered(WORKS_AGAIN, self._cut, cause=self._problem or "", refused=self._refused)
         try:
-            self._append(Entry(seal(draft, self._head, self._signer)))
+            self._append(Entry.of(seal(draft, self._head, self._signer)))
         except SigningFailed:
             self._broke(Failure())  # type: ignore[no-untyped-call]
             return
@@ -388,7 +391,7 @@ class Journal:
         owed, self._owed = self._owed, []
         for position, voided in enumerate(owed):
             try:
-                entry = Entry(seal(self._records.void(voided), self._head, self._signer))
+                entry = Entry.of(seal(self._records.void(voided), self._head, self._signer))
             except SigningFailed:
                 self._owed = owed[position:]  # said after the next commit that lands
                 break

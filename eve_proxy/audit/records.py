@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
+from eve_proxy.audit.outcomes import Outcomes
 from eve_proxy.audit.recovery import Cut
 from eve_proxy.interfaces import IClock, IEntropy, ISigner
 from eve_proxy.model.certificate import DECISION, OUTCOME, DecisionCertificate, Draft
@@ -61,21 +62,12 @@ class Records:
         return self.draft("recovered", reason, details)
 
     def outcome(self, parent: str, details: dict[str, Any]) -> Draft:
-        """What became of the exchange that ``parent`` let go. On the request path."""
-        return Draft(
-            certificate_id="cert_" + self._entropy.hex(8),
-            verdict=None,
-            reason="what became of a request that was let go",
-            matched_pillar=None,
-            matched_vector=None,
-            caller=self._caller,
-            org_id=self._org_id,
-            latency_ms=0,
-            timestamp=timestamp(self._clock.wall()),
-            kind=OUTCOME,
-            parent=parent,
-            record=details,
-        )
+        """What became of the exchange that ``parent`` let go."""
+        return self.draft(OUTCOME, "what became of a request that was let go", details, parent=parent)
+
+    def outcomes(self, log_id: str) -> Outcomes:
+        """What seals them for the journal with that id."""
+        return Outcomes(self.outcome("", {}), log_id, clock=self._clock, entropy=self._entropy)
 
     def void(self, voided: DecisionCertificate) -> Draft:
         """Names a line that landed although its client was told that there is none."""

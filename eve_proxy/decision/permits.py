@@ -30,7 +30,7 @@ def permit_for(
     """
     if PERMITS.get(verdict.outcome) is not True:
         raise NotPermitted("the outcome does not permit")
-    if certificate.log is None or certificate.draft.verdict != verdict.outcome.value:
+    if certificate.log is None or certificate.draft.verdict != verdict.outcome._value_:
         raise NotPermitted("the decision is not recorded")
     request = exchange.request
     if not addresses and (via is None or request.authority.address is not None):

@@ -171,7 +171,7 @@ class Pipeline:
                     watch.resume()
                 reading = False
                 exchange = exchange.with_body(body)
-                if body.size:
+                if exchange.request.headers.get(b"content-encoding") is not None:
                     exchange = await self._decoded(exchange, source, watch)
             verdict = _first_refusal(self.body_filters, exchange)
             if verdict is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from eve_proxy.enforcement import answers
@@ -12,6 +13,9 @@ from eve_proxy.model.decision import Decision
 from eve_proxy.model.exchange import WHOLE_REQUEST
 from eve_proxy.transport.relay_account import Ending, Side
 from eve_proxy.wire.client_hello import Seen
+
+# Writing an address out takes longer than anything else that an outcome says.
+_spelled = lru_cache(maxsize=1024)(str)
 
 
 class Released:
@@ -68,9 +72,9 @@ class Released:
         counts.to_upstream += to_upstream
         counts.to_downstream += to_downstream
         seconds = round(self._now() - self._began, 3)
-        # As it stands in the line: keys sorted, whole numbers as integers (``signing.seal`` relies on it).
+        # As it stands in the line: keys sorted, whole numbers as integers (``audit.outcomes`` relies on it).
         details = {
-            "address": None if dialled is None else str(dialled),
+            "address": None if dialled is None else _spelled(dialled),
             "ended": ending._value_,  # plain attributes; an enum's ``value`` is a function in Python
             "ended_by": by._value_,
             "seconds": int(seconds) if seconds.is_integer() else seconds,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from eve_proxy.model.certificate import OUTCOME, DecisionCertificate, Draft, LogLink, unsigned_fields
+from eve_proxy.model.certificate import DecisionCertificate, Draft, LogLink, unsigned_fields
 from eve_proxy.model.errors import SigningFailed
 from eve_proxy.model.text import escaped_size
 from eve_proxy.signing.canonical import NotCanonical, canonical_number, content_hash, plain
@@ -70,8 +70,7 @@ def signed(text: str, signer: ISigner) -> str:
 def _normal(draft: Draft) -> Draft:
     """The draft as it will read after a round trip through JSON; nearly always itself."""
     given = draft.latency_ms
-    # The record of an outcome is canonical where it is made (``enforcement/released.py``): each request has one.
-    if draft.record is None or draft.kind == OUTCOME:
+    if draft.record is None:
         if type(given) is float:
             if 0.0 < given < _PLAIN and round(given, 3) == given and not given.is_integer():
                 return draft

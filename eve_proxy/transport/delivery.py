@@ -11,7 +11,7 @@ from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.model.headers import Headers
 from eve_proxy.model.request import Request
 from eve_proxy.transport.relay_account import Ending, Side
-from eve_proxy.transport.sending import send
+from eve_proxy.transport.sending import send, send_soon
 from eve_proxy.wire.events import FramingKind, RequestHead, ResponseHead
 from eve_proxy.wire.framing import relay_framing
 from eve_proxy.wire.machine import Event
@@ -127,7 +127,9 @@ class Delivery:
             answer += chunk(data) + LAST_CHUNK
         elif self._framing is not FramingKind.NONE:
             answer += data
-        send(client.transport, answer)
+        # A connection that ends here is closed behind its answer, which must not wait for that.
+        deliver = send_soon if self._keep else send
+        deliver(client.transport, answer)
         client.response_done(keep=self._keep)
         self._follower.ended(Ending.COMPLETE, Side.UPSTREAM, to_downstream=len(data))
 

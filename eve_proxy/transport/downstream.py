@@ -22,7 +22,7 @@ from eve_proxy.transport.client_connection import DISCARDING, ClientConnection
 from eve_proxy.transport.delivery import Delivery, Outcome, Stamp
 from eve_proxy.transport.lingering import linger_out
 from eve_proxy.transport.redirected import Arrival
-from eve_proxy.transport.sending import send, set_nodelay, unsent, when_drained
+from eve_proxy.transport.sending import backed_up, send, set_nodelay, when_drained
 from eve_proxy.wire.client_hello import Seen
 from eve_proxy.wire.events import Data, End, RequestEvent, RequestHead
 from eve_proxy.wire.machine import EGRESS, Event, State
@@ -265,7 +265,7 @@ class Downstream(ClientConnection):
         if self._turns > 1:
             return
         while self._turns:
-            if unsent(self.transport):
+            if backed_up(self.transport):
                 # A client that does not read its answers gets no further ones: they would pile up here.
                 self._turns = 0
                 self.pause_reading()

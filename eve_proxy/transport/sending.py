@@ -4,6 +4,9 @@ A write through the reactor costs two ``epoll_ctl`` calls and one more turn of t
 costs neither (performance.md, "What was learnt"). The shortcut is taken only in the one state in which it cannot
 be told from ``transport.write``: a plain socket that is open both ways, with nothing queued before this data and
 nobody who waits for the queue to drain.
+
+Each send also wakes whoever reads at the other end, and on one machine that is half of its cost. On the lean reactor
+``send_soon`` keeps what a busy turn has to say until it ends: sent back to back, it finds its readers awake.
 """
 
 from __future__ import annotations
@@ -48,6 +51,26 @@ def send(transport: ITransport, data: bytes | Sequence[bytes]) -> None:
     transport.write(data)
 
 
+def send_soon(transport: ITransport, data: bytes) -> None:
+    """As ``send``, but where the reactor gathers (``lean_reactor.py``), together with what else its turn sends."""
+    if isinstance(transport, Connection):
+        reactor: Any = transport.reactor
+        if getattr(reactor, "gathers", False) and can_send_now(transport):
+            # In the transport's own queue: whatever is written or closed before the turn ends comes behind it.
+            transport._tempDataBuffer.append(data)
+            transport._tempDataLen += len(data)
+            reactor.outbox[transport] = None
+            return
+    send(transport, data)
+
+
+def send_gathered(transport: Connection) -> None:
+    """The turn has ended: send what ``send_soon`` kept, and what was written behind it."""
+    pieces, transport._tempDataBuffer, transport._tempDataLen = transport._tempDataBuffer, [], 0
+    if pieces and not transport._aborting:
+        send(transport, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+
 def is_plain(transport: ITransport) -> bool:
     """Whether ``transport`` is a TCP or Unix socket itself, with no TLS on top."""
     return isinstance(transport, Connection) and not transport.TLS
@@ -71,6 +94,11 @@ def unsent(transport: ITransport) -> bool:
     if isinstance(transport, Connection):
         return bool(transport.dataBuffer or transport._tempDataLen)
     return bool(getattr(transport, "dataBuffer", b"") or getattr(transport, "_tempDataLen", 0))
+
+
+def backed_up(transport: ITransport) -> bool:
+    """As ``unsent``, apart from what leaves at the end of this turn: nobody had a chance to read that yet."""
+    return unsent(transport) and transport not in getattr(getattr(transport, "reactor", None), "outbox", ())
 
 
 def when_drained(transport: Any, callback: Callable[[], object]) -> None:

@@ -20,7 +20,7 @@ from eve_proxy.model.authority import Authority, IPAddress
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.model.headers import Headers
 from eve_proxy.transport.body_feed import FEED_ABOVE, BodyFeed
-from eve_proxy.transport.sending import JOIN_BELOW, is_plain, send, set_nodelay, unsent
+from eve_proxy.transport.sending import JOIN_BELOW, is_plain, send, send_soon, set_nodelay, unsent
 from eve_proxy.transport.watchdog import Watchdog
 from eve_proxy.wire.events import END, Data, End, Informational, ResponseEvent, ResponseHead
 from eve_proxy.wire.response_reader import ResponseReader
@@ -144,11 +144,11 @@ class UpstreamConnection(Protocol):
             self._keep = False
         self._watchdog.set(self._timeout)
         if not body:
-            send(self.transport, head)
+            send_soon(self.transport, head)
             return
         size = sum(map(len, body))
         if size <= JOIN_BELOW:
-            send(self.transport, b"".join((head, *body)))
+            send_soon(self.transport, b"".join((head, *body)))
         elif size <= FEED_ABOVE or not is_plain(self.transport):
             send(self.transport, (head, *body))
         else:

@@ -18,6 +18,9 @@ _VERSIONS: Final = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _SWITCHING_PROTOCOLS: Final = 101
 
 
+# A decision service answers with the same head many times within a second, and so do many origins. Equal bytes have
+# equal meaning; what is kept is bounded by the longest head, and only its exact bytes find it.
+@lru_cache(maxsize=64)
 def parse_response_head(head: bytes, method: str, *, websocket: bool) -> ResponseHead:
     """Read the head of a response to ``method``.
 

@@ -122,6 +122,20 @@ def test_a_failure_is_not_repeated_with_every_record(bench: Bench, monkeypatch: 
     assert len(attempts) == 2
 
 
+def test_a_journal_without_a_beginning_costs_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no tree to be had, the committer is asked for it once in a thousand records, not at each."""
+    asked: list[int] = []
+
+    def unknown(self: CheckpointFile) -> None:
+        asked.append(bench.journal.durable_head.seq)
+
+    monkeypatch.setattr(CheckpointFile, "write", unknown)
+    fill(bench, 1500)
+    assert len(asked) == 1
+    fill(bench, 1000)
+    assert len(asked) == 2
+
+
 def test_a_stop_does_not_wait_for_a_disk_that_hangs(bench: Bench) -> None:
     """The session is closed when its last record is durable; a checkpoint gets a second more."""
     ended: list[object] = []

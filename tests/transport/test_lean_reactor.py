@@ -13,6 +13,8 @@ from twisted.plugin import getPlugins
 
 from eve_proxy.transport import lean_reactor
 from eve_proxy.transport.lean_reactor import LeanEPollReactor
+from eve_proxy.transport.sending import send_soon
+from tests.transport.test_sending import FakeSocket, connection
 
 
 class Poller:
@@ -59,6 +61,7 @@ def reactor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """One that polls nothing."""
     made: Any = LeanEPollReactor.__new__(LeanEPollReactor)
     made._reads, made._writes = {1, 2}, set()
+    made.gathers, made.outbox = True, {}
     made._selectables = {1: Descriptor(made, 1), 2: Descriptor(made, 2)}
     for name in ("removeReader", "removeWriter"):
         monkeypatch.setattr(LeanEPollReactor, name, lambda self, selectable: None)
@@ -101,6 +104,58 @@ def test_a_signal_is_no_error(reactor: Any) -> None:
     reactor._poller = Poller(OSError(9, "Bad file descriptor"))
     with pytest.raises(OSError):
         reactor.doPoll(0)
+
+
+class Speaker(Descriptor):
+    """Says something when it is read; knows what had left by then."""
+
+    def __init__(self, reactor: Any, number: int) -> None:
+        super().__init__(reactor, number)
+        self.socket = FakeSocket()
+        self.peer: Any = connection(self.socket)
+        self.peer.reactor = reactor
+
+    def doRead(self) -> None:
+        send_soon(self.peer, b"said")
+        self.calls.append(self.socket.sent.decode())
+
+
+def test_a_busy_turn_is_sent_when_it_ends(reactor: Any) -> None:
+    """Whoever reads at the other end is woken once for all that many clients' requests lead to."""
+    one, two = (Speaker(reactor, number) for number in (1, 2))
+    reactor._selectables = {1: one, 2: two}
+    reactor._poller = Poller([(1, reactor._POLL_IN), (2, reactor._POLL_IN)])
+    reactor.doPoll(0)
+    assert [one.calls, two.calls] == [[""], [""]]
+    assert [one.socket.sent, two.socket.sent] == [b"said", b"said"]
+    assert not reactor.outbox
+
+
+def test_a_lone_request_does_not_wait(reactor: Any) -> None:
+    """What nobody shares the turn with leaves at once."""
+    one = reactor._selectables[1] = Speaker(reactor, 1)
+    reactor._poller = Poller([(1, reactor._POLL_IN)])
+    reactor.doPoll(0)
+    assert one.calls == ["said"]
+
+
+def test_what_timers_and_threads_say_leaves_before_the_reactor_sleeps(reactor: Any) -> None:
+    """A request that a commit released is on its way before anything is waited for."""
+    skt = FakeSocket()
+    conn: Any = connection(skt)
+    conn.reactor = reactor
+    send_soon(conn, b"released")
+    assert skt.sent == b""
+    asked: list[bytes] = []
+
+    class Sleeper(Poller):
+        def poll(self, timeout: float, most: int) -> Any:
+            asked.append(skt.sent)
+            return []
+
+    reactor._poller = Sleeper([])
+    reactor.doPoll(None)
+    assert asked == [b"released"]
 
 
 @pytest.mark.parametrize("chosen", [True, False])

@@ -11,7 +11,17 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactor, StringTransport
 from zope.interface import implementer
 
-from eve_proxy.transport.sending import is_plain, send, set_nodelay, still_open, unsent, when_drained
+from eve_proxy.transport.sending import (
+    backed_up,
+    is_plain,
+    send,
+    send_gathered,
+    send_soon,
+    set_nodelay,
+    still_open,
+    unsent,
+    when_drained,
+)
 
 
 class FakeSocket:
@@ -48,6 +58,9 @@ class FakeSocket:
             raise self.peek
         return self.peek
 
+    def shutdown(self, how: int) -> None:
+        self.sent += b"."
+
     def setsockopt(self, level: int, name: int, value: object) -> None:
         self.options.append((level, name, value))
 
@@ -71,6 +84,26 @@ def connection(skt: FakeSocket) -> Connection:
     made = Connection(skt, Protocol(), MemoryReactor())  # type: ignore[arg-type]
     made.connected = 1
     return made
+
+
+class GatheringReactor(MemoryReactor):
+    """As the lean reactor in the middle of a busy turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gathers = True
+        self.outbox: dict[Connection, None] = {}
+
+    def end_turn(self) -> None:
+        outbox, self.outbox = self.outbox, {}
+        for conn in outbox:
+            send_gathered(conn)
+
+
+def gathering(skt: FakeSocket) -> tuple[Connection, GatheringReactor]:
+    conn, reactor = connection(skt), GatheringReactor()
+    conn.reactor = reactor
+    return conn, reactor
 
 
 def queued(conn: Connection) -> bytes:
@@ -245,3 +278,109 @@ def test_when_drained_is_silent_about_a_lost_connection() -> None:
     when_drained(conn, lambda: heard.append("drained"))
     conn.producer.stopProducing()
     assert heard == []
+
+
+def test_a_turns_messages_leave_when_it_ends() -> None:
+    """A busy turn's answers go out back to back, without another turn of the reactor."""
+    skt = FakeSocket()
+    conn, reactor = gathering(skt)
+    send_soon(conn, b"answer")
+    assert (skt.sent, unsent(conn), backed_up(conn)) == (b"", True, False)
+    reactor.end_turn()
+    assert (skt.sent, unsent(conn), backed_up(conn)) == (b"answer", False, False)
+    assert conn not in reactor.getWriters()
+
+
+@pytest.mark.parametrize("room", [0, 3, 100])
+def test_what_is_written_behind_a_gathered_message_stays_behind_it(room: int) -> None:
+    """A second answer, from wherever in the same turn, never overtakes the first, and none is lost or repeated."""
+    skt = FakeSocket(room)
+    conn, reactor = gathering(skt)
+    send_soon(conn, b"first,")
+    send(conn, b"second,")
+    send_soon(conn, b"third,")
+    conn.write(b"fourth")
+    reactor.end_turn()
+    assert skt.sent + queued(conn) == b"first,second,third,fourth"
+    skt.room = 100
+    conn.doWrite()
+    assert skt.sent == b"first,second,third,fourth"
+
+
+def test_a_client_that_does_not_read_is_backed_up() -> None:
+    """It gets no further answers once the kernel has refused one."""
+    conn, reactor = gathering(FakeSocket(3))
+    send_soon(conn, b"answer")
+    reactor.end_turn()
+    assert backed_up(conn)
+    send_soon(conn, b"another")
+    assert backed_up(conn)
+    assert not reactor.outbox
+
+
+@pytest.mark.parametrize("close", ["loseConnection", "loseWriteConnection"])
+def test_a_close_comes_behind_a_gathered_message(close: str) -> None:
+    """A connection that is closed in the same turn still delivers its answer first."""
+    skt = FakeSocket()
+    conn, reactor = gathering(skt)
+    send_soon(conn, b"answer")
+    getattr(conn, close)()
+    reactor.end_turn()
+    assert conn in reactor.getWriters()
+    conn.doWrite()
+    assert skt.sent == (b"answer" if close == "loseConnection" else b"answer.")
+
+
+def test_an_aborted_connection_sends_nothing_more() -> None:
+    """A reset means that nothing more is said, and leaves nothing behind in the reactor."""
+    skt = FakeSocket()
+    conn, reactor = gathering(skt)
+    reactor.callLater = lambda *arguments: None  # type: ignore[attr-defined]
+    send_soon(conn, b"answer")
+    conn.abortConnection()
+    reactor.end_turn()
+    assert skt.sent == b""
+    assert conn not in reactor.getWriters()
+
+
+def test_a_lost_connection_is_no_fault() -> None:
+    """A client that went away within the turn does not disturb the others' answers."""
+    gone, reactor = gathering(FakeSocket())
+    skt = FakeSocket()
+    other = connection(skt)
+    other.reactor = reactor
+    send_soon(gone, b"answer")
+    send_soon(other, b"answer")
+    gone.connected = 0
+    reactor.end_turn()
+    assert skt.sent == b"answer"
+
+
+def test_a_pull_producer_waits_behind_a_gathered_message() -> None:
+    """Whoever waits for a queue to drain is told also when the queue was the turn's."""
+    skt = FakeSocket()
+    conn, reactor = gathering(skt)
+    send_soon(conn, b"answer")
+    heard: list[bytes] = []
+    when_drained(conn, lambda: heard.append(skt.sent))
+    reactor.end_turn()
+    conn.doWrite()
+    assert heard == [b"answer"]
+
+
+def test_elsewhere_soon_is_now() -> None:
+    """On the stock reactor, behind TLS and on any other transport nothing is held back."""
+    skt = FakeSocket()
+    conn = connection(skt)
+    send_soon(conn, b"now")
+    assert (skt.sent, backed_up(conn)) == (b"now", False)
+    transport = StringTransport()
+    send_soon(transport, b"now")
+    assert transport.value() == b"now"
+    assert not backed_up(transport)
+    secure, reactor = gathering(FakeSocket())
+    secure.TLS = True
+    written: list[bytes] = []
+    secure.protocol.write = written.append  # type: ignore[attr-defined]
+    send_soon(secure, b"now")
+    assert (written, reactor.outbox) == ([b"now"], {})
