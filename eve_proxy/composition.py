@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -80,13 +80,15 @@ def off_reactor(reactor: Any) -> Callable[..., Any]:
     return offload
 
 
-def destinations(config: Config, own_ports: set[int]) -> Destinations:
-    """The judge of addresses; our own listeners are denied at every address of this machine."""
-    listening = ip_address(config.host)
-    own = None if listening.is_unspecified else listening
-    return Destinations(
-        config.allowed_networks, [(own, port) for port in own_ports], is_own_address, blocked=config.blocked_hosts
-    )
+def destinations(config: Config, own_ports: set[int], listeners: Collection[tuple[str, int]] = ()) -> Destinations:
+    """The judge of addresses; our own listeners are denied.
+
+    :param own_ports: denied at EVE_PROXY_HOST.
+    :param listeners: those that may be elsewhere too: for redirected connections, or opened by a service manager.
+    """
+    host = ip_address(config.host)
+    own = {(host, port) for port in own_ports} | {(ip_address(address), port) for address, port in listeners}
+    return Destinations(config.allowed_networks, own, is_own_address, blocked=config.blocked_hosts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,15 +113,17 @@ def compose(
     suppressor: Suppressor,
     jwks: Callable[[], bytes],
     write_line: Callable[[bytes], object],
+    listeners: Collection[tuple[str, int]] = (),
 ) -> Parts:
     """Build everything behind the listening socket.
 
     :param own_ports: the ports we listen on; known by now.
     :param plugins: the pre-filters that were discovered; the always-on rules run before them.
     :param jwks: the document that is published.
+    :param listeners: address and port of each listening socket.
     """
     clock, entropy = SystemClock(), SystemEntropy()
-    judge_address = destinations(config, own_ports).judge
+    judge_address = destinations(config, own_ports, listeners).judge
     resolver, account = Resolver(reactor, reactor), BufferAccount(config.max_buffered)
     governor, governance = build_governor(
         config,
