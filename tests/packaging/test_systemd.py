@@ -81,6 +81,18 @@ def test_the_drop_in_for_a_private_key(source: str, installed: Path) -> None:
 
 
 @needs_systemd
+def test_the_drop_in_for_debians_firewall(installed: Path) -> None:
+    """The lines that put our rules back are understood, and name the file that the unit of the rules names."""
+    text = (SHIPPED / "nftables.conf").read_text()
+    (installed / "nftables.service").write_text("[Service]\nType=oneshot\nExecStart=/bin/true\n")
+    (installed / "nftables.service.d").mkdir()
+    (installed / "nftables.service.d" / "eve-proxy.conf").write_text(text.replace("/usr/sbin/nft", "/bin/true"))
+    assert verified(installed, "nftables.service") == (0, "")
+    assert text.count("nft -f /etc/eve-proxy/redirect.nft\n") == 3
+    assert "nft -f /etc/eve-proxy/redirect.nft\n" in (SHIPPED / "eve-proxy-redirect.service").read_text()
+
+
+@needs_systemd
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_the_unit_is_confined(unit: Path) -> None:
     """Its exposure, as systemd scores it (0 best, 10 worst), stays at 1.5 or better."""
