@@ -12,7 +12,7 @@ import pytest
 from eve_proxy.settings.variables import BY_NAME
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "fuzz" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "fuzz" / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 # The variable of the plugin that docs/plugins.md writes.
 EXAMPLES = {"EVE_PROXY_TICKET_METHODS"}
 TEST = re.compile(r"\btests/[\w/.-]+\.py(?:::\w+)*")
