@@ -12,7 +12,7 @@ import pytest
 
 from eve_proxy.config import Config, parse
 from eve_proxy.model.errors import ConfigurationError
-from eve_proxy.systemd.sockets import Adopted, adopt, agree
+from eve_proxy.systemd.sockets import Adopted, _from_descriptor, adopt, agree
 from eve_proxy.systemd.surroundings import Passed
 
 SECRET = {"JWT_SECRET_KEY": "a secret of the tests of passed sockets"}
@@ -143,3 +143,13 @@ def test_one_port_for_what_is_redirected() -> None:
     adopted = Adopted(transparent=(listener(port=15001), listener(port=15002)))
     with pytest.raises(ConfigurationError, match="different ports"):
         agree(config(), adopted)
+
+
+def test_no_child_of_ours_gets_them() -> None:
+    """systemd passes descriptors that survive an exec; a program that we start must not inherit a listener."""
+    with socket.socket(socket.AF_UNIX) as given:
+        descriptor = os.dup(given.fileno())
+        os.set_inheritable(descriptor, True)
+        with _from_descriptor(descriptor) as opened:
+            assert opened.fileno() == descriptor
+            assert not os.get_inheritable(descriptor)
