@@ -17,7 +17,7 @@ PROGRAMS = ("debootstrap", "systemd-nspawn", "nsenter")
 # Where the Debian is kept from one run to the next; it is made there when there is none. Unset: made for each run.
 CACHE = "EVE_TEST_DEBIAN"
 # What docs/deploy/vm.md begins with, and what a minimal Debian needs to be one that boots.
-PACKAGES = "systemd,systemd-sysv,dbus,procps,iproute2,ca-certificates,logrotate,curl,nftables,python3,python3-venv"
+PACKAGES = "systemd,systemd-sysv,dbus,iproute2,ca-certificates,logrotate,curl,nftables,python3,python3-venv"
 
 
 def missing() -> str | None:
