@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +92,14 @@ class Host:
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """The tests of this module are one story, told in order."""
-    made = Host(tmp_path_factory.mktemp("boot"))
+    folder = tmp_path_factory.mktemp("boot")
     try:
-        made.machine.boot()
-        made.machine.run("update-ca-certificates")
-        yield made
+        with closing(Host(folder)) as made:
+            made.machine.boot()
+            made.machine.run("update-ca-certificates")
+            yield made
     finally:
-        made.close()
+        shutil.rmtree(folder / "root", ignore_errors=True)  # pytest would keep several
 
 
 def test_the_packages_of_the_page_are_what_is_here() -> None:
