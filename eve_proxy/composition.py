@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -36,7 +36,7 @@ from eve_proxy.governance.witness import Witnesses
 from eve_proxy.interfaces import IAuditSink, IClock, IEntropy, IGovernor, IPreFilter, IResolver, JudgeAddress, Stage
 from eve_proxy.metrics.exposition import Exposition
 from eve_proxy.metrics.reading import Watched, read
-from eve_proxy.model.authority import Authority
+from eve_proxy.model.authority import Authority, IPAddress
 from eve_proxy.model.certificate import LogLink
 from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.pdp.embedded import EmbeddedGovernor
@@ -84,13 +84,18 @@ def off_reactor(reactor: Any) -> Callable[..., Any]:
     return offload
 
 
-def destinations(config: Config, own_ports: set[int]) -> Destinations:
-    """The judge of addresses; our own listeners are denied at every address of this machine."""
-    listening = ip_address(config.host)
-    listeners = [(None if listening.is_unspecified else listening, port) for port in own_ports]
+def destinations(config: Config, own_ports: set[int], listeners: Collection[tuple[str, int]] = ()) -> Destinations:
+    """The judge of addresses; our own listeners are denied.
+
+    :param own_ports: denied at EVE_PROXY_HOST.
+    :param listeners: those that may be elsewhere too: for redirected connections, or opened by a service manager.
+    """
+    host = ip_address(config.host)
+    own: set[tuple[IPAddress | None, int]] = {(host, port) for port in own_ports}
+    own |= {(ip_address(address), port) for address, port in listeners}
     if config.metrics_port:
-        listeners.append((None, config.metrics_port))
-    return Destinations(config.allowed_networks, listeners, is_own_address, blocked=config.blocked_hosts)
+        own.add((None, config.metrics_port))
+    return Destinations(config.allowed_networks, own, is_own_address, blocked=config.blocked_hosts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,15 +125,17 @@ def compose(
     suppressor: Suppressor,
     jwks: Callable[[], bytes],
     write_line: Callable[[bytes], object],
+    listeners: Collection[tuple[str, int]] = (),
 ) -> Parts:
     """Build everything behind the listening socket.
 
     :param own_ports: the ports we serve; known by now. EVE_PROXY_METRICS_PORT is not one of them.
     :param plugins: the pre-filters that were discovered; the always-on rules run before them.
     :param jwks: the document that is published.
+    :param listeners: address and port of each listening socket.
     """
     clock, entropy = SystemClock(), SystemEntropy()
-    judge_address = destinations(config, own_ports).judge
+    judge_address = destinations(config, own_ports, listeners).judge
     undialled = {*own_ports, config.metrics_port}
     resolver, account = Resolver(reactor, reactor), BufferAccount(config.max_buffered)
     governor, governance = build_governor(

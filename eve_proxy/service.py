@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from socket import socket
+from socket import SO_ACCEPTCONN, SOL_SOCKET, socket
 from typing import Any
 
 from twisted.application.service import Service
@@ -35,6 +35,9 @@ from eve_proxy.model.errors import DeadlineExceeded, EveError, JournalUnavailabl
 from eve_proxy.session import Session
 from eve_proxy.settings.fingerprint import Fingerprint
 from eve_proxy.system import SystemClock, SystemEntropy
+from eve_proxy.systemd.reports import Reports
+from eve_proxy.systemd.sockets import Adopted
+from eve_proxy.systemd.surroundings import Surroundings
 from eve_proxy.transport.line_writer import LineWriter
 from eve_proxy.transport.listening import bind, bind_redirected, raise_file_limit
 
@@ -45,6 +48,7 @@ RESET_WITHIN = 1.0
 BACKLOG = 1024
 # Not sys.stdout: twistd replaces that by its own log.
 STDOUT = 1
+NOTHING_ADOPTED = Adopted()
 
 
 class SidecarService(Service):
@@ -53,6 +57,8 @@ class SidecarService(Service):
     :param plugins: the pre-filters that were discovered.
     :param decision_log: a path, or ``-`` for standard output.
     :param lines: writes to standard output already, and is closed by its owner; None makes one.
+    :param adopted: sockets that were opened for us; ``config`` says where they are.
+    :param reports: what the service manager is told; None: nobody asks.
     """
 
     _log = Logger()
@@ -65,6 +71,8 @@ class SidecarService(Service):
         reactor: Any,
         decision_log: str = "-",
         lines: LineWriter | None = None,
+        adopted: Adopted = NOTHING_ADOPTED,
+        reports: Reports | None = None,
     ) -> None:
         self._config = config
         self._plugins = plugins
@@ -75,6 +83,8 @@ class SidecarService(Service):
         self._parts: Parts | None = None
         self._ports: list[Any] = []
         self._shared = lines
+        self._adopted = adopted
+        self._reports = reports or Reports(Surroundings(), clock=SystemClock(), timers=reactor)
         self._lines: LineWriter | None = None
         self._descriptor: int | None = None
         self._session: Session | None = None
@@ -91,12 +101,16 @@ class SidecarService(Service):
         try:
             self._start()
         except (EveError, OSError, ValueError) as error:
+            self._reports.opening(f"cannot start: {error}")
             raise SystemExit(f"eve-sidecar cannot start: {error}") from error
         self._reactor.callWhenRunning(self._running)
 
     def stopService(self) -> Deferred[None]:
         """Drain within ``GRACE`` seconds, then close the journal."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self._reports.stopping(
+            "stopping: what is in flight may finish", GRACE + RESET_WITHIN + self._config.audit_timeout
+        )
         return Deferred.fromCoroutine(self._stop())
 
     def _start(self) -> None:
@@ -106,12 +120,13 @@ class SidecarService(Service):
         # What can be refused comes before the journal: a start that fails leaves no session in it. The socket listens
         # last, so that a fault finds nobody served, but it is bound first: the destination table must know our port.
         with ExitStack() as bound:
-            listeners = [bound.enter_context(bind(config.host, config.port))]
+            listeners = [bound.enter_context(self._adopted.proxy or bind(config.host, config.port))]
             if config.transparent_port:
-                redirected = bind_redirected(config.host, config.transparent_port)
+                redirected = self._adopted.transparent or bind_redirected(config.host, config.transparent_port)
                 listeners += [bound.enter_context(listener) for listener in redirected]
             metrics = [bound.enter_context(listener) for listener in self._bind_metrics()]
             self._lines = self._open_log()
+            self._reports.opening("opening the journal")
             self._open_journal()
             self._serve_metrics(metrics, self._serve(listeners, self._lines))
         assert self._session is not None
@@ -166,13 +181,15 @@ class SidecarService(Service):
             reactor=self._reactor,
             journal=self._journal,
             own_ports={listener.getsockname()[1] for listener in listeners},
+            listeners=[listener.getsockname()[:2] for listener in listeners],
             plugins=self._plugins,
             suppressor=suppressor,
             jwks=session.jwks,
             write_line=lines.write,
         )
         for listener in listeners:
-            listener.listen(BACKLOG)
+            if not listener.getsockopt(SOL_SOCKET, SO_ACCEPTCONN):  # one that was adopted keeps its Backlog=
+                listener.listen(BACKLOG)
             adopted = self._reactor.adoptStreamPort(listener.fileno(), listener.family, self._parts.factory)
             self._ports.append(adopted)
         return self._parts
@@ -209,10 +226,18 @@ class SidecarService(Service):
         if self._metrics_port is not None:
             address = self._metrics_port.getHost()
             self._log.info("metrics on {host}:{port}", host=address.host, port=address.port)
+        self._reports.ready(self._status, self._committer)
+
+    def _status(self) -> str:
+        assert self._journal is not None
+        if self._journal.problem is not None:
+            return self._journal.problem
+        address = self._ports[0].getHost()
+        return f"listening on {address.host}:{address.port}, signing with the key {self._journal.key_id}"
 
     def _hangup(self) -> None:
         if self.running and self._session is not None:
-            self._session.hangup()
+            self._reports.reloading(self._session.hangup)
 
     def _terminate(self) -> None:
         if self.running:  # a second SIGTERM does not interrupt the drain

@@ -17,6 +17,10 @@ from eve_proxy.config import Config
 from eve_proxy.interfaces import IPreFilter
 from eve_proxy.model.errors import ConfigurationError
 from eve_proxy.service import STDOUT, SidecarService
+from eve_proxy.system import SystemClock
+from eve_proxy.systemd.reports import Reports
+from eve_proxy.systemd.sockets import Adopted, adopt, agree
+from eve_proxy.systemd.surroundings import Surroundings, take_surroundings
 from eve_proxy.transport.lean_reactor import install_unless_chosen
 from eve_proxy.transport.line_writer import LineWriter
 
@@ -30,6 +34,8 @@ class Options(usage.Options):
         ("decision-log", "l", "-", "Where the line of each decision is appended: a file, or - for standard output"),
     )
     config: Config
+    surroundings: Surroundings
+    adopted: Adopted
     plugins: Sequence[IPreFilter]
     lines: LineWriter | None = None
 
@@ -39,11 +45,21 @@ class Options(usage.Options):
         :raises usage.UsageError: every fault at once; twistd prints it and ends. (From ``makeService`` it would print
             a traceback.)
         """
+        faults: list[str] = []
+        try:
+            self.surroundings = take_surroundings(os.environ, os.getpid())
+            self.adopted = adopt(self.surroundings.passed)
+        except ConfigurationError as error:
+            faults += error.faults
         try:
             self.config, self.plugins = configure(os.environ)
+            if not faults:
+                self.config = agree(self.config, self.adopted)
         except ConfigurationError as error:
-            faults = "".join([f"\n  {fault}" for fault in error.faults])
-            raise usage.UsageError(f"the configuration has faults; nothing was started:{faults}") from error
+            faults += error.faults
+        if faults:
+            listed = "".join([f"\n  {fault}" for fault in faults])
+            raise usage.UsageError(f"the configuration has faults; nothing was started:{listed}")
         if self.parent is not None:
             self._log_patiently(self.parent)
 
@@ -89,6 +105,8 @@ def makeService(options: Options) -> IService:
         reactor=_reactor(),
         decision_log=options["decision-log"],
         lines=options.lines,
+        adopted=options.adopted,
+        reports=Reports(options.surroundings, clock=SystemClock(), timers=_reactor()),
     )
 
 

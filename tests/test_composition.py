@@ -334,6 +334,17 @@ def test_a_listed_address_is_refused_when_a_name_leads_there() -> None:
     assert judge(ip_address("93.185.216.34"), 80) is None
 
 
+def test_every_listener_of_ours_is_denied_where_it_is() -> None:
+    """Those for redirected connections too, at the other loopback address or wherever their unit put them."""
+    networks = "127.0.0.0/8,[::1/128],10.0.0.0/8"
+    config, _ = configure(SECRET | {"EVE_PROXY_HOST": "127.0.0.1", "EVE_PROXY_ALLOWED_NETWORKS": networks})
+    judge = destinations(config, {OWN_PORT, 15001}, [("127.0.0.1", OWN_PORT), ("::1", 15001)]).judge
+    for address in ("127.0.0.1", "::1"):
+        assert judge(ip_address(address), 15001) is not None, address
+    assert judge(ip_address("10.0.0.9"), 15001) is None
+    assert judge(ip_address("::1"), OWN_PORT) is None
+
+
 def test_our_own_listener_is_denied_at_the_address_we_bind() -> None:
     """A daemon on one address denies that address and port, and not the port of another machine."""
     config, _ = configure(SECRET | {"EVE_PROXY_HOST": "93.184.216.34"})

@@ -23,6 +23,7 @@ from eve_proxy.counting import SETTLE_SECONDS
 from eve_proxy.metrics.port import MetricsPort
 from eve_proxy.model.errors import JournalUnavailable
 from eve_proxy.service import GRACE, RESET_WITHIN, SidecarService
+from eve_proxy.systemd.sockets import Adopted
 
 SECRET = "a secret of the service's tests, long enough"
 # What was counted and not yet said stands before the session's end.
@@ -59,7 +60,9 @@ class Reactor(MemoryReactorClock):
 class Daemon:
     """A service whose journal, socket and parts are scripted; every step is an event."""
 
-    def __init__(self, tmp_path: Path, transparent_port: str = "0", **environ: str) -> None:
+    def __init__(
+        self, tmp_path: Path, transparent_port: str = "0", adopted: Adopted | None = None, **environ: str
+    ) -> None:
         self.events: list[str] = []
         self.reactor = Reactor(self.events)
         self.draining: Deferred[None] = succeed(None)
@@ -79,6 +82,8 @@ class Daemon:
         self.listener.__enter__.return_value = self.listener
         self.listener.getsockname.return_value = ("127.0.0.1", 4242)
         self.listener.fileno.return_value = 77
+        self.listener.getsockopt.return_value = 0
+        self.adopted = adopted or Adopted()
         self.log = tmp_path / "decisions.log"
         config = parse(
             {
@@ -97,7 +102,15 @@ class Daemon:
         self.compose = mock.Mock(side_effect=self._event("composed", self.parts))
 
     def made(self, config: Config) -> SidecarService:
-        return SidecarService(config, (), reactor=self.reactor, decision_log=str(self.log))
+        self.reports = mock.Mock()
+        return SidecarService(
+            config,
+            (),
+            reactor=self.reactor,
+            decision_log=str(self.log),
+            adopted=self.adopted,
+            reports=self.reports,
+        )
 
     def start(self) -> None:
         made_session = mock.Mock(return_value=self.session)
@@ -160,6 +173,7 @@ def test_the_journal_is_open_before_anything_listens(daemon: Daemon) -> None:
     ]
     assert daemon.raise_file_limit.call_args.args[0] == 10_000, "as many descriptors as EVE_PROXY_MAX_CONNECTIONS needs"
     assert daemon.compose.call_args.kwargs["own_ports"] == {4242}
+    assert daemon.compose.call_args.kwargs["listeners"] == [("127.0.0.1", 4242)]
     assert daemon.compose.call_args.kwargs["journal"] is daemon.journal
 
 
@@ -208,6 +222,31 @@ def test_observations_are_settled_while_it_runs(daemon: Daemon) -> None:
     assert settle.call_count == 2
 
 
+def passed_socket(port: int) -> Any:
+    made = mock.MagicMock()
+    made.__enter__.return_value = made
+    made.getsockname.return_value = ("127.0.0.1", port)
+    made.fileno.return_value = port
+    made.getsockopt.return_value = 1
+    return made
+
+
+def test_sockets_that_were_opened_for_us(tmp_path: Path) -> None:
+    """They are served as they are, nothing is bound, and their queues keep the length that the unit gave them."""
+    proxy, redirected = passed_socket(3128), (passed_socket(15001), passed_socket(15001))
+    daemon = Daemon(tmp_path, "15001", Adopted(proxy=proxy, transparent=redirected))
+    daemon.start()
+    assert [event for event in daemon.events if "bound" in event] == []
+    assert daemon.events.count("listening on descriptor 15001") == 2
+    assert "listening on descriptor 3128" in daemon.events
+    for each in (proxy, *redirected):
+        each.listen.assert_not_called()
+        each.__exit__.assert_called_once()
+    assert daemon.compose.call_args.kwargs["own_ports"] == {3128, 15001}
+    daemon.stop()
+    assert daemon.events.count("port closed") == 3
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -220,6 +259,7 @@ def test_a_journal_that_cannot_be_had(daemon: Daemon, error: Exception, said: st
     daemon.open_journal.side_effect = error
     with pytest.raises(SystemExit, match=said) as caught:
         daemon.start()
+    assert said.partition(":")[0] in daemon.reports.opening.call_args.args[0], "`systemctl status` shows it"
     assert str(caught.value).startswith("eve-sidecar cannot start: ")
     assert daemon.events == ["bound"]
     daemon.listener.listen.assert_not_called()
@@ -281,6 +321,27 @@ def test_lines_are_appended(daemon: Daemon) -> None:
 # -- while it runs -----------------------------------------------------------------------------------------------------
 
 
+def test_the_service_manager_hears_when_it_is_ready(daemon: Daemon) -> None:
+    """Not before the reactor runs on open sockets and an open journal; the status is what an operator looks for."""
+    daemon.open_journal.side_effect = lambda *_, **__: daemon.reports.opening.assert_called_once() or daemon.journal
+    daemon.start()
+    daemon.reports.ready.assert_not_called()
+    with mock.patch.object(signal, "signal"):
+        for running, arguments, named in daemon.reactor.whenRunningHooks:
+            running(*arguments, **named)
+    status, ask = daemon.reports.ready.call_args.args
+    assert ask is daemon.service._committer, "the watchdog asks the journal's own thread"
+    daemon.reactor.port.getHost.return_value = mock.Mock(host="127.0.0.1", port=4242)
+    daemon.journal.problem, daemon.journal.key_id = None, "kid"
+    assert status() == "listening on 127.0.0.1:4242, signing with the key kid"
+    daemon.journal.problem = "the journal cannot be written: No space left on device"
+    assert status() == daemon.journal.problem
+    daemon.stop()
+    (said, within) = daemon.reports.stopping.call_args.args
+    assert "stopping" in said
+    assert within == GRACE + RESET_WITHIN + 5.0
+
+
 def test_sigterm_stops_once_and_is_not_what_the_process_dies_of(daemon: Daemon) -> None:
     """An orchestrator's SIGTERM ends in exit code 0, and sending it twice does not disturb the drain."""
     daemon.start()
@@ -290,6 +351,7 @@ def test_sigterm_stops_once_and_is_not_what_the_process_dies_of(daemon: Daemon) 
     handlers = {call.args[0]: call.args[1] for call in install.mock_calls}
     handler = handlers[signal.SIGTERM]
     handlers[signal.SIGHUP](signal.SIGHUP, None)
+    daemon.reports.reloading.call_args.args[0]()
     assert daemon.events[-1] == "hung up"
     assert daemon.reactor.stops == 0
     handler(signal.SIGTERM, None)
@@ -300,6 +362,7 @@ def test_sigterm_stops_once_and_is_not_what_the_process_dies_of(daemon: Daemon) 
     daemon.events.clear()
     handlers[signal.SIGHUP](signal.SIGHUP, None)  # nothing is read again on the way out
     assert daemon.events == []
+    daemon.reports.reloading.assert_called_once()
 
 
 # -- stop --------------------------------------------------------------------------------------------------------------

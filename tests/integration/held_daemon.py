@@ -1,13 +1,15 @@
 """The daemon with a disk that can be made to hang, and with a witness of what it does on the network.
 
 ``held_daemon.py HOLD WITNESS COMMAND...`` runs the twistd COMMAND in this process. While the file HOLD exists,
-fdatasync does not return. Each name looked up, each connect and each datagram is a line in WITNESS: an audit hook of
-the interpreter sees them all, whoever makes them. For tests only; never imports the product.
+fdatasync does not return; SIGUSR1 makes the reactor's thread hang for good. Each name looked up, each connect and each
+datagram is a line in WITNESS: an audit hook of the interpreter sees them all, whoever makes them. For tests only; never
+imports the product.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -29,7 +31,12 @@ def _witnessed(event: str, arguments: tuple[object, ...]) -> None:
         os.write(_witness, f"{event} {told}\n".encode())
 
 
+def _hang(*_: object) -> None:
+    time.sleep(3600)  # noqa: TID251
+
+
 os.fdatasync = _held
+signal.signal(signal.SIGUSR1, _hang)
 sys.addaudithook(_witnessed)
 sys.argv = sys.argv[3:]
 

@@ -29,14 +29,28 @@ def twistd() -> list[str]:
 class Process:
     """A daemon whose output is kept, ready once ``pattern`` was printed."""
 
-    def __init__(self, command: list[str], environ: dict[str, str], cwd: Path, *, pattern: re.Pattern[str]) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        environ: dict[str, str],
+        cwd: Path,
+        *,
+        pattern: re.Pattern[str],
+        pass_fds: tuple[int, ...] = (),
+    ) -> None:
         self.lines: list[str] = []
         self.finished = False  # all that it printed has been read
         self._ready = threading.Event()
         self.match: re.Match[str] | None = None
         self._pattern = pattern
         self.process = subprocess.Popen(
-            command, env=environ, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=environ,
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            pass_fds=pass_fds,
         )
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -79,10 +93,17 @@ class Sidecar(Process):
 
     :param settings: more variables; None removes one.
     :param prefix: a command to run it under (strace, setpriv).
+    :param pass_fds: descriptors that it keeps.
     """
 
     def __init__(
-        self, folder: Path, *, prefix: tuple[str, ...] = (), ready: bool = True, **settings: str | None
+        self,
+        folder: Path,
+        *,
+        prefix: tuple[str, ...] = (),
+        ready: bool = True,
+        pass_fds: tuple[int, ...] = (),
+        **settings: str | None,
     ) -> None:
         self.folder = folder
         self.journal = folder / "journal.jsonl"
@@ -108,7 +129,7 @@ class Sidecar(Process):
             else:
                 environ[name] = value
         command = [*prefix, *twistd(), "-n", "--pidfile=", "eve-sidecar"]
-        super().__init__(command, environ, folder, pattern=_LISTENING)
+        super().__init__(command, environ, folder, pattern=_LISTENING, pass_fds=pass_fds)
         if ready:
             self.wait_ready()
 

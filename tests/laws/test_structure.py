@@ -184,7 +184,7 @@ def test_everything_is_caught_in_few_places() -> None:
 @pytest.mark.parametrize(
     "file",
     ["fakes/governor.py", "fakes/origin.py", "fakes/parent_proxy.py", *(f"integration/{name}.py" for name in (
-        "client", "commands", "held_daemon", "nginx", "peers", "sidecar", "strace_log"
+        "client", "commands", "held_daemon", "nginx", "peers", "service_manager", "sidecar", "strace_log"
     ))],
 )  # fmt: skip
 def test_what_stands_outside_does_not_import_the_product(file: str) -> None:
