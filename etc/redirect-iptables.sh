@@ -59,6 +59,8 @@ apply() {
         done
     done
     "$command" -w 5 -t nat -A EVE_REDIRECT -p tcp -m multiport --dports "$tcp" -j REDIRECT --to-ports "$port"
+    # Answers of a server to whoever called it, wherever that is.
+    "$command" -w 5 -t filter -A EVE_GUARD -m conntrack --ctstate ESTABLISHED --ctdir REPLY -j RETURN
     # QUIC: rejected, not dropped, so that clients turn to TCP at once.
     "$command" -w 5 -t filter -A EVE_GUARD -p udp --dport 443 -j REJECT
     "$command" -w 5 -t filter -A EVE_GUARD -p tcp --dport 53 -j RETURN

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,22 @@ class Crossing:
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A Python program as the application."""
         return self._inside([*_AS_APP, "/usr/bin/env", "python3", "-c", program, *arguments])
+
+    @contextmanager
+    def started(self, program: str) -> Iterator[str]:
+        """A Python program of the application's while it runs; the first line that it prints."""
+        command = ["ip", "netns", "exec", self.app, *_AS_APP, "/usr/bin/env", "python3", "-c", program]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                yield process.stdout.readline().strip()
+            finally:
+                process.kill()
+
+    def curl_from_outside(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """curl in the outer namespace. The body is the output."""
+        command = ["ip", "netns", "exec", self.net, "curl", "-sS", "--noproxy", "*", "--max-time", "8", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
     def reached(self) -> list[dict[str, Any]]:
         """What has arrived at the origin since the last call."""

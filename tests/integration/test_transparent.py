@@ -140,6 +140,30 @@ def test_what_cannot_be_led_there_is_rejected(crossing: Crossing, kind: str) -> 
     assert crossing.curl("http://127.0.0.1:3128/healthz").stdout == "ok"
 
 
+SERVER = """
+import socket
+listening = socket.create_server(("0.0.0.0", 8080))
+print("listening", flush=True)
+while True:
+    connection, _ = listening.accept()
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nserved")
+    connection.close()
+"""
+
+
+@pytest.mark.parametrize("kind", ["iptables", "nftables"])
+def test_a_server_answers_whoever_calls_it(crossing: Crossing, kind: str) -> None:
+    """Behind a load balancer that shows public addresses an application goes on serving; it still cannot call out."""
+    apply(crossing, kind)
+    with crossing.started(SERVER) as ready:
+        assert ready == "listening"
+        for caller in ("10.50.0.1", WEB4):
+            answered = crossing.curl_from_outside("--interface", caller, "http://10.50.0.2:8080/")
+            assert answered.stdout == "served", answered.stderr
+    assert crossing.curl(f"http://{WEB4}:8443/").returncode == 7
+
+
 @pytest.mark.parametrize("kind", ["iptables", "nftables"])
 def test_without_the_proxy_nothing_leaves(crossing: Crossing, kind: str) -> None:
     """Fail closed: not started yet, or stopped."""
