@@ -51,7 +51,7 @@ class Downstream(ClientConnection):
         self._body_started = 0.0
         self._turns = 0
         self._heard = False
-        self._from = "unix", 0
+        self._from: tuple[str, int] = ("unix", 0)
 
     # -- what Twisted calls ------------------------------------------------------------------------------------
 
