@@ -14,8 +14,10 @@ from tests.integration.sidecar import ROOT
 PROGRAMS = ("buildah", "podman", "runc", "debootstrap", "tar")
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 BASE = "docker.io/library/debian:bookworm-slim"
-# What this machine's limits permit; there is no systemd for podman's own health checks.
-LIMITS = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=4096:4096", "--no-healthcheck")
+# What this machine's limits permit.
+LIMITS = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=4096:4096")
+# Without systemd podman has nothing to run health checks by.
+UNTIMED = ("--health-interval", "disable")
 ABSENT = [program for program in PROGRAMS if shutil.which(program, path=PATH) is None]
 REASON = f"not installed: {', '.join(ABSENT)}" if ABSENT else missing_namespaces()
 # What an application's image may be: curl, and something that stays.

@@ -15,7 +15,7 @@ import trustme
 import yaml
 
 from tests.integration.crossing import NAME, WEB4
-from tests.integration.sidecar import SECRET
+from tests.integration.sidecar import SECRET, until
 from tests.packaging.images import REASON, Store
 from tests.packaging.pods import Played
 
@@ -128,6 +128,6 @@ def test_without_the_label_it_does_not_start(played: Played) -> None:
     sidecar = pod["spec"]["containers"][1]
     sidecar["env"][0] = {"name": "EVE_PROXY_ORG_ID", "value": ""}
     played.play(pod)
-    while "nothing was started" not in (said := played.logs("eve-sidecar")):
-        assert played.probe("/readyz", 3128) != "ok", said
-    assert "EVE_PROXY_ORG_ID" in said
+    until(lambda: "nothing was started" in played.logs("eve-sidecar"), 30)
+    assert "EVE_PROXY_ORG_ID" in played.logs("eve-sidecar")
+    assert played.probe("/readyz", 3128) != "ok"

@@ -15,7 +15,7 @@ import trustme
 
 from tests.integration.crossing import NAME, WEB4, WEB6, Crossing
 from tests.integration.sidecar import SECRET
-from tests.packaging.images import BASE, LIMITS, REASON, Store
+from tests.packaging.images import BASE, LIMITS, REASON, UNTIMED, Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
 
@@ -32,7 +32,7 @@ def test_what_is_in_it(store: Store) -> None:
     print(f"\neve-sidecar: {(sizes[0] - sizes[1]) / 1e6:.0f} MB on a base of {sizes[1] / 1e6:.0f} MB")
     assert sizes[0] - sizes[1] < 300e6
     listed = store.run(
-        "podman", "run", "--rm", "--runtime", "runc", *LIMITS, "--network", "none", "--entrypoint", "ls", "eve-sidecar",
+        "podman", "run", "--rm", "--runtime", "runc", *LIMITS, "--no-healthcheck", "--network", "none", "--entrypoint", "ls", "eve-sidecar",
         "/opt/eve-proxy/bin",
     )  # fmt: skip
     assert "twistd" in listed
@@ -56,7 +56,7 @@ def test_a_pod(store: Store, tmp_path: Path) -> None:
         assert crossing.curl(f"http://{NAME}/").returncode == 7  # the rules are there before the proxy is
         began = time.monotonic()
         sidecar = store.start(
-            "eve-sidecar", crossing.app,
+            "eve-sidecar", crossing.app, *UNTIMED,
             "-e", "JWT_SECRET_KEY_FILE=/run/secrets/key", "-v", f"{secret}:/run/secrets/key:ro",
             "-v", f"{journal}:/var/lib/eve-proxy", "-v", f"{hosts}:/etc/hosts:ro",
             "-e", "EVE_PROXY_GOVERNANCE_URL=embedded", "-e", "EVE_PROXY_BLOCKED_HOSTS=pastebin.example",
