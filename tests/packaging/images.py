@@ -87,12 +87,12 @@ class Store:
         file.write_text(text)
         self.build(str(file), tag)
 
-    def start(self, image: str, namespace: str, *options: str, detach: bool = True, command: tuple[str, ...] = ()) -> str:
+    def start(self, image: str, namespace: str, *options: str, detach: bool = True) -> str:
         """A container in a network namespace, with a read-only root and no capability but those in ``options``."""
         return self.run(
             "podman", "run", *(("-d",) if detach else ("--rm",)), "--runtime", "runc", *LIMITS, "--read-only",
             "--cap-drop", "all", "--security-opt", "no-new-privileges", "--network", f"ns:/var/run/netns/{namespace}",
-            *options, image, *command,
+            *options, image,
         )  # fmt: skip
 
     def clean(self) -> None:

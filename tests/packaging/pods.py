@@ -40,6 +40,7 @@ class Played:
     """The outer namespace, its origin, and at most one pod.
 
     :param folder: for certificates and configuration.
+    :ivar environ: what podman needs to be told by it.
     """
 
     def __init__(self, store: Store, folder: Path, certificate: Path, key: Path) -> None:
@@ -51,17 +52,18 @@ class Played:
         (folder / "cni").mkdir()
         (folder / "hosts").write_text(f"127.0.0.1 localhost\n{WEB4} {NAME} pastebin.example\n")
         (folder / "containers.conf").write_text(CONFIGURATION.format(folder=folder))
-        self._environ = {**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf")}
+        self.environ = {**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf")}
         ip(f"netns add {self.net}", f"-n {self.net} link set lo up")
         for address in (f"{WEB4}/32", f"{WEB6}/128"):
             ip(f"-n {self.net} addr add {address} dev lo")
-        command = [*self._prefix, sys.executable, str(ROOT / "tests/fakes/crossing_origin.py"), str(certificate), str(key)]
+        origin = str(ROOT / "tests/fakes/crossing_origin.py")
+        command = [*self._prefix, sys.executable, origin, str(certificate), str(key)]
         self._origin = Process(command, dict(os.environ), folder, pattern=_READY)
         self._origin.wait_ready()
 
     def podman(self, *arguments: str) -> str:
         """podman, in the namespace."""
-        return self._store.run("podman", *arguments, prefix=self._prefix, env=self._environ)
+        return self._store.run("podman", *arguments, prefix=self._prefix, env=self.environ)
 
     def secret(self, name: str, **entries: str) -> None:
         """A Secret, as podman 4 keeps them."""
@@ -72,7 +74,7 @@ class Played:
         self._secrets.append(name)
 
     def play(self, manifest: dict[str, Any]) -> None:
-        """Start the pod. podman 4 goes on restarting init containers where ``restartPolicy`` is the default: not here."""
+        """Start the pod. podman 4 restarts init containers for ever where ``restartPolicy`` is the default: not here."""
         manifest["spec"].setdefault("restartPolicy", "Never")
         file = self._folder / "pod.yaml"
         file.write_text(yaml.safe_dump(manifest))
@@ -104,7 +106,7 @@ class Played:
         settings = [part for name, value in variables.items() for part in ("-e", f"{name}={value}")]
         done = subprocess.run(
             [*self._prefix, "podman", *self._store.options, "exec", *settings, self._named(container), *command],
-            capture_output=True, text=True, check=False, timeout=60, env=self._environ,
+            capture_output=True, text=True, check=False, timeout=60, env=self.environ,
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
 

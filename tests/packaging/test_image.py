@@ -32,7 +32,8 @@ def test_what_is_in_it(store: Store) -> None:
     print(f"\neve-sidecar: {(sizes[0] - sizes[1]) / 1e6:.0f} MB on a base of {sizes[1] / 1e6:.0f} MB")
     assert sizes[0] - sizes[1] < 300e6
     listed = store.run(
-        "podman", "run", "--rm", "--runtime", "runc", *LIMITS, "--no-healthcheck", "--network", "none", "--entrypoint", "ls", "eve-sidecar",
+        "podman", "run", "--rm", "--runtime", "runc", *LIMITS, "--no-healthcheck", "--network", "none",
+        "--entrypoint", "ls", "eve-sidecar",
         "/opt/eve-proxy/bin",
     )  # fmt: skip
     assert "twistd" in listed
