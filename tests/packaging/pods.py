@@ -74,7 +74,7 @@ class Played:
         self._secrets.append(name)
 
     def play(self, manifest: dict[str, Any]) -> None:
-        """Start the pod. podman 4 restarts init containers for ever where ``restartPolicy`` is the default: not here."""
+        """Start the pod. podman 4 restarts init containers for ever unless ``restartPolicy`` is Never."""
         manifest["spec"].setdefault("restartPolicy", "Never")
         file = self._folder / "pod.yaml"
         file.write_text(yaml.safe_dump(manifest))
@@ -90,7 +90,8 @@ class Played:
 
     def probe(self, path: str, port: int) -> str:
         """The body of a kubelet's question, or what curl says."""
-        command = [*self._prefix, "curl", "-sS", "--noproxy", "*", "--max-time", "5", f"http://{self.address()}:{port}{path}"]
+        url = f"http://{self.address()}:{port}{path}"
+        command = [*self._prefix, "curl", "-sS", "--noproxy", "*", "--max-time", "5", url]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.stdout or done.stderr
 

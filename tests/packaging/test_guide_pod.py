@@ -115,7 +115,8 @@ def test_with_one_match_added_to_the_rules(played: Played) -> None:
     assert curl(played, "--noproxy", "*", f"https://{NAME}/") == (0, "origin\n 200")
     assert curl(played, f"https://{NAME}/") == (0, "origin\n 200")
     assert [visit["path"] for visit in played.reached()] == ["/healthz", "/", "/"]
-    log = [json.loads(line) for line in played.logs("eve-sidecar").splitlines() if line.startswith('{"event":"decision"')]
+    said = played.logs("eve-sidecar").splitlines()
+    log = [json.loads(line) for line in said if line.startswith('{"event":"decision"')]
     assert [line["route"] for line in log] == ["transparent", "transparent", "connect"]
     # What the guide's two rules leave open.
     assert curl(played, "--noproxy", "*", f"http://{WEB4}:8443/") == (0, "origin\n 200")
