@@ -105,7 +105,8 @@ class Downstream(ClientConnection):
         """Whether our own upstream connection came back to us: a loop, whatever address led here."""
         here: Any = self.transport.getHost()
         listener = getattr(here, "host", "unix"), getattr(here, "port", 0)
-        return self.factory.dialler.is_own(self._from, listener)
+        own: bool = self.factory.dialler.is_own(self._from, listener)
+        return own
 
     def readConnectionLost(self) -> None:
         """The client has finished sending; it may still be waiting for its answer."""
