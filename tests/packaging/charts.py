@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ Rendered = dict[str, Any]
 Thing = dict[str, Any]
 
 
-def render(jobs: dict[str, dict[str, Any]], *, chart: Path = CHART, kube: str = "1.31") -> dict[str, Rendered]:
+def render(jobs: Mapping[str, dict[str, Any] | str], *, chart: Path = CHART, kube: str = "1.31") -> dict[str, Rendered]:
     """What Helm makes of each set of values, by the same names."""
     asked = {name: {"chart": str(chart), "values": values, "kube": kube} for name, values in jobs.items()}
     done = subprocess.run(

@@ -2,7 +2,8 @@
 
     python helm_process.py < JOBS > RESULTS
 
-JOBS is a JSON object of ``{"chart": folder, "values": object, "kube": version}`` by name. RESULTS has by the same names
+JOBS is a JSON object of ``{"chart": folder, "values": object, "kube": version}`` by name; values may also be text for
+``--set``. RESULTS has by the same names
 ``{"lint": [message], "files": {template: text}}``, or ``{"lint": ..., "error": text}`` where nothing was rendered.
 """
 
@@ -19,6 +20,8 @@ INFORMATION = 1
 
 def rendered(job: dict[str, Any]) -> dict[str, Any]:
     values, kube = job["values"], job["kube"]
+    if isinstance(values, str):
+        values = helm_python.parse_set_string(values)
     report = helm_python.lint(job["chart"], values, strict=True, namespace="egress", kube_version=f"v{kube}.0")
     messages = [each["error"] for each in report["messages"] if each["severity"] > INFORMATION]
     result: dict[str, Any] = {"lint": messages + list(report["errors"] or [])}

@@ -336,6 +336,19 @@ def test_the_notes_name_what_was_deployed(all_rendered: dict[str, Rendered], thi
     assert ("governance.url is embedded" in notes) is (asked["governance"]["url"] == "embedded")
 
 
+@pytest.mark.parametrize(
+    "page", ["docs/deploy/kubernetes-sidecar.md", "docs/deploy/kubernetes-gateway.md", "etc/helm/eve-sidecar/README.md"]
+)
+def test_the_pages_install_commands(page: str) -> None:
+    """What a page tells to type is accepted by the chart."""
+    text = (ROOT / page).read_text("utf-8").replace("\\\n", " ")
+    commands = re.findall(r"^helm install .*$", text, re.MULTILINE)
+    assert len(commands) == 1
+    rendered = render({"it": ",".join(re.findall(r"--set (\S+)", commands[0]))})["it"]
+    assert rendered["lint"] == []
+    assert objects(rendered)
+
+
 def test_the_charts_version_is_the_programs() -> None:
     """The image's default tag is this release."""
     from eve_proxy import __version__
