@@ -50,6 +50,8 @@ class Downstream(ClientConnection):
         self._head: RequestHead | None = None
         self._body_started = 0.0
         self._turns = 0
+        self._heard = False
+        self._from: tuple[str, int] = ("unix", 0)
 
     # -- what Twisted calls ------------------------------------------------------------------------------------
 
@@ -57,13 +59,11 @@ class Downstream(ClientConnection):
         """Admit the connection, or answer that there are too many."""
         peer: Any = self.transport.getPeer()
         self.peer, self.peer_port = getattr(peer, "host", "unix"), getattr(peer, "port", 0)
+        self._from = self.peer, self.peer_port
         set_nodelay(self.transport)
         admitted = self.factory.entered(self)
-        here: Any = self.transport.getHost()
-        listener = getattr(here, "host", "unix"), getattr(here, "port", 0)
         self._watchdog.set(self.factory.limits.head)
-        if self.factory.dialler.is_own((self.peer, self.peer_port), listener):
-            # Our own upstream connection came back to us: a loop, whatever address led here.
+        if self._leads_back():
             self.abort()
         elif not admitted:
             self.machine.fire(Event.OVERLOADED)
@@ -79,6 +79,13 @@ class Downstream(ClientConnection):
         """Bytes from the client."""
         if self.machine.state in DISCARDING:
             return
+        if not self._heard:
+            self._heard = True
+            # Accepted before our other end heard that it is connected, as a rule on one machine; that end has been
+            # noted by now, because it sends nothing before.
+            if self._leads_back():
+                self.abort()
+                return
         if self._watched is not None:
             self._watched.received(data)
             return
@@ -93,6 +100,13 @@ class Downstream(ClientConnection):
                 self._watchdog.set(self.factory.limits.head)
         elif self._reader.buffered > READ_AHEAD and self.machine.state is not State.READING:
             self.pause_reading()
+
+    def _leads_back(self) -> bool:
+        """Whether our own upstream connection came back to us: a loop, whatever address led here."""
+        here: Any = self.transport.getHost()
+        listener = getattr(here, "host", "unix"), getattr(here, "port", 0)
+        own: bool = self.factory.dialler.is_own(self._from, listener)
+        return own
 
     def readConnectionLost(self) -> None:
         """The client has finished sending; it may still be waiting for its answer."""

@@ -258,10 +258,30 @@ def test_a_setting_that_cannot_be(crossing: Crossing, setting: dict[str, str]) -
 
 def test_the_guides_own_rules(crossing: Crossing, tmp_path: Path) -> None:
     """They lead to port 3128: what arrives there redirected is treated so, and /healthz is the origin's."""
-    for port in ("80", "443"):
-        rule = f"-t nat -A OUTPUT -p tcp ! -o lo -m owner ! --uid-owner 1337 --dport {port} -j REDIRECT --to-port 3128"
+    for rule in guides_rules(" -m owner ! --uid-owner 1337"):
         assert crossing._inside(["iptables", *rule.split()]).returncode == 0
     crossing.proxy()
     assert crossing.curl(f"http://{NAME}/healthz").stdout == "origin\n"
     assert [visit["path"] for visit in crossing.reached()] == ["/healthz"]
     assert len(decisions(tmp_path)) == 1
+
+
+def test_the_guides_own_rules_as_written(crossing: Crossing, tmp_path: Path, authority: Path) -> None:
+    """They lead the proxy's own connections back to it. Each is cut at once: a 502, and nothing leaves."""
+    for rule in guides_rules(""):
+        assert crossing._inside(["iptables", *rule.split()]).returncode == 0
+    crossing.proxy()
+    looped = crossing.curl("-w", " %{http_code}", f"http://{NAME}/")
+    assert looped.stdout.endswith(" 502"), looped
+    assert "upstream error: " in looped.stdout
+    explicit = crossing.curl("-x", "http://127.0.0.1:3128", "-w", " %{http_code}", f"http://{NAME}/")
+    assert explicit.stdout.endswith(" 502"), explicit
+    assert crossing.curl("--cacert", str(authority / "ca.pem"), f"https://{NAME}/").returncode == 35
+    assert crossing.reached() == []
+    assert len(decisions(tmp_path)) == 3
+
+
+def guides_rules(exemption: str) -> list[str]:
+    """Section 6 of the guide, with a match of ours in it or as it stands there."""
+    rule = "-t nat -A OUTPUT -p tcp ! -o lo{} --dport {} -j REDIRECT --to-port 3128"
+    return [rule.format(exemption, port) for port in (80, 443)]

@@ -11,6 +11,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = sorted((ROOT / "etc" / "kubernetes").glob("*.yaml"))
+# The deployment guide's own pod, which test_guide_pod.py runs.
+GUIDES = ROOT / "tests" / "packaging" / "guide" / "pod.yaml"
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
@@ -18,11 +20,12 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 
 def pods(path: Path) -> list[dict[str, Any]]:
-    return [document["spec"]["template"]["spec"] for document in documents(path) if "template" in document["spec"]]
+    specs = [document["spec"] for document in documents(path) if document["kind"] in ("Pod", "StatefulSet")]
+    return [spec["template"]["spec"] if "template" in spec else spec for spec in specs]
 
 
 @pytest.mark.parametrize("version", ["1.29", "1.31", "1.33"])
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*MANIFESTS, GUIDES], ids=lambda path: path.name)
 def test_the_cluster_would_take_it(path: Path, version: str) -> None:
     """Every field exists, in the version that has native sidecars and in later ones."""
     if importlib.util.find_spec("kubernetes_validate") is None:
@@ -36,6 +39,7 @@ def test_the_cluster_would_take_it(path: Path, version: str) -> None:
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_no_container_has_more_than_it_needs(path: Path) -> None:
     """Restricted: an ordinary user, no capability, a read-only root, bounded memory; only the rules get NET_ADMIN."""
+    assert pods(path)
     for pod in pods(path):
         assert pod["enableServiceLinks"] is False
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}

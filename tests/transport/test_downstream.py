@@ -263,6 +263,16 @@ def test_loop_is_cut() -> None:
     assert transport.events == ["abort"]
 
 
+def test_loop_is_cut_when_we_learn_of_it_late() -> None:
+    """A connection of ours that was accepted before its other end knew: reset at its first byte, nothing is decided."""
+    bench = Bench()
+    client, transport = bench.connect()
+    bench.dialler.own.add(("192.168.1.1", 54321))
+    client.dataReceived(GET)
+    assert transport.events == ["abort"]
+    assert bench.site.begun == []
+
+
 def test_failed_tunnel_is_answered() -> None:
     """A tunnel that cannot be opened is a 502 with the reason."""
     bench = Bench()
