@@ -47,6 +47,7 @@ from eve_proxy.transport.factory import ProxyFactory
 from eve_proxy.transport.governance_http import GovernanceHttp
 from eve_proxy.transport.limits import BufferAccount, Limits
 from eve_proxy.transport.locality import is_own_address
+from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.resolver import Resolver
 from eve_proxy.transport.tls import load_client_tls
 from eve_proxy.transport.way_out import WayOut
@@ -136,14 +137,14 @@ def compose(
     """
     clock, entropy = SystemClock(), SystemEntropy()
     judge_address = destinations(config, own_ports, listeners).judge
-    undialled = {*own_ports, config.metrics_port}
+    ends = OwnEnds({*own_ports, config.metrics_port})
     resolver, account = Resolver(reactor, reactor), BufferAccount(config.max_buffered)
     governor, governance = build_governor(
         config,
         reactor=reactor,
         clock=clock,
         chain_head=lambda: journal.durable_head,
-        own_ports=undialled,
+        ends=ends,
         resolver=resolver,
         account=account,
     )
@@ -170,7 +171,7 @@ def compose(
         transparent_verify=config.transparent_verify,
         transparent_unnamed=config.transparent_unnamed,
     )
-    dialler = build_way_out(config, reactor=reactor, resolver=resolver, own_ports=undialled)
+    dialler = build_way_out(config, reactor=reactor, resolver=resolver, ends=ends)
     listening = ip_address(config.host)
     readiness = _readiness(config, journal, governor, lambda: factory.draining)
     exposition = Exposition(lambda: read(watched), clock)
@@ -257,7 +258,7 @@ def build_governor(
     reactor: Any,
     clock: IClock,
     chain_head: Callable[[], LogLink | None],
-    own_ports: set[int],
+    ends: OwnEnds,
     resolver: Resolver,
     account: BufferAccount,
 ) -> tuple[IGovernor, GovernanceHttp | None]:
@@ -272,9 +273,9 @@ def build_governor(
         clock=reactor,
         tls=client_tls(config),
         resolver=resolver,
-        own_ports=own_ports,
+        ends=ends,
         timeout=config.enforce_timeout,
-        parent=governance_parent(config, reactor=reactor, resolver=resolver, own_ports=own_ports),
+        parent=governance_parent(config, reactor=reactor, resolver=resolver, ends=ends),
     )
     token = config.governance_token
     credential = None

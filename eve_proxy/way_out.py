@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,6 +18,7 @@ from eve_proxy.settings.secret import Secret
 from eve_proxy.transport.dialler import Dialler
 from eve_proxy.transport.diallers import Diallers
 from eve_proxy.transport.locality import is_own_address
+from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.parent import Parent
 from eve_proxy.transport.pool import Pool
 from eve_proxy.transport.tls import load_client_tls
@@ -33,9 +34,9 @@ def ways(config: Config) -> Ways | None:
     )
 
 
-def build_way_out(config: Config, *, reactor: Any, resolver: IResolver, own_ports: Collection[int]) -> WayOut:
+def build_way_out(config: Config, *, reactor: Any, resolver: IResolver, ends: OwnEnds) -> WayOut:
     """What dials. EVE_PROXY_UPSTREAM_TIMEOUT bounds every way alike."""
-    make = partial(Dialler, reactor=reactor, clock=reactor, timeout=config.upstream_timeout, own_ports=own_ports)
+    make = partial(Dialler, reactor=reactor, clock=reactor, timeout=config.upstream_timeout, ends=ends)
     if config.upstream_proxy is None:
         return make(pool=Pool())
     parent = Parent(
@@ -46,14 +47,12 @@ def build_way_out(config: Config, *, reactor: Any, resolver: IResolver, own_port
         resolver=resolver,
         tls=_tls(config.upstream_proxy, config.upstream_ca, UPSTREAM_CA),
         authorization=_revealed(config.upstream_proxy_credentials),
-        own_ports=own_ports,
+        ends=ends,
     )
     return Diallers(parent, lambda **way: make(pool=Pool(), **way))
 
 
-def governance_parent(
-    config: Config, *, reactor: Any, resolver: IResolver, own_ports: Collection[int]
-) -> Parent | None:
+def governance_parent(config: Config, *, reactor: Any, resolver: IResolver, ends: OwnEnds) -> Parent | None:
     """The proxy that the decision service is asked through; None where there is none."""
     if config.governance_proxy is None:
         return None
@@ -65,7 +64,7 @@ def governance_parent(
         resolver=resolver,
         tls=_tls(config.governance_proxy, config.governance_proxy_ca, GOVERNANCE_CA),
         authorization=_revealed(config.governance_proxy_credentials),
-        own_ports=own_ports,
+        ends=ends,
     )
 
 

@@ -34,6 +34,7 @@ from eve_proxy.model.verdict import Outcome, Verdict
 from eve_proxy.pdp.embedded import EmbeddedGovernor
 from eve_proxy.transport.governance_http import GovernanceHttp
 from eve_proxy.transport.limits import BufferAccount
+from eve_proxy.transport.own_ends import OwnEnds
 from tests.enforcement.bench import PeerTransport
 from tests.fakes.journal import draft
 from tests.fakes.ports import FakeClock, FakeSink
@@ -251,7 +252,7 @@ def governor(environ: dict[str, str]) -> tuple[Any, Any]:
         reactor=reactor,
         clock=SystemClock(),
         chain_head=lambda: None,
-        own_ports=set(),
+        ends=OwnEnds(()),
         resolver=None,  # type: ignore[arg-type]
         account=BufferAccount(config.max_buffered),
     )

@@ -14,6 +14,7 @@ from eve_proxy.config import Config, parse
 from eve_proxy.model.authority import parse_authority
 from eve_proxy.transport.dialler import Dialler
 from eve_proxy.transport.diallers import Diallers
+from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.way_out import build_way_out, governance_parent, parent_faults, ways
 
 KEY = {"JWT_SECRET_KEY": "a secret of the way out's tests, long enough"}
@@ -26,7 +27,7 @@ def read(**environ: str) -> Config:
 
 
 def built(config: Config) -> Any:
-    return build_way_out(config, reactor=MemoryReactorClock(), resolver=None, own_ports={3128})  # type: ignore[arg-type]
+    return build_way_out(config, reactor=MemoryReactorClock(), resolver=None, ends=OwnEnds({3128}))  # type: ignore[arg-type]
 
 
 def test_without_a_parent_there_is_one_dialler() -> None:
@@ -34,7 +35,7 @@ def test_without_a_parent_there_is_one_dialler() -> None:
     config = read()
     assert type(built(config)) is Dialler
     assert ways(config) is None
-    assert governance_parent(config, reactor=None, resolver=None, own_ports=()) is None  # type: ignore[arg-type]
+    assert governance_parent(config, reactor=None, resolver=None, ends=OwnEnds(())) is None  # type: ignore[arg-type]
 
 
 def test_with_a_parent(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_with_a_parent(tmp_path: Path) -> None:
 
 def test_the_governors_own() -> None:
     """It is another proxy than the upstreams', unless the operator names the same."""
-    parent = governance_parent(read(**GOVERNED), reactor=MemoryReactorClock(), resolver=None, own_ports=())  # type: ignore[arg-type]
+    parent = governance_parent(read(**GOVERNED), reactor=MemoryReactorClock(), resolver=None, ends=OwnEnds(()))  # type: ignore[arg-type]
     assert parent is not None
     assert (parent.name, parent.variable) == ("proxy.corp.example:3129", "EVE_PROXY_GOVERNANCE_PROXY")
     assert ways(read(**GOVERNED)) is None

@@ -41,6 +41,7 @@ from eve_proxy.signing.hmac_key import HmacSigner
 from eve_proxy.signing.seal import seal
 from eve_proxy.system import SystemClock, SystemEntropy
 from eve_proxy.transport.limits import BufferAccount
+from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.resolver import Resolver
 from eve_proxy.way_out import ways
 from eve_proxy.wire.events import RequestHead
@@ -149,7 +150,7 @@ async def _decide(
         reactor=reactor,
         clock=clock,
         chain_head=lambda: None,
-        own_ports=own_ports,
+        ends=OwnEnds(own_ports),
         resolver=resolver,
         account=BufferAccount(config.max_buffered),
     )

@@ -7,7 +7,7 @@ is a defect of ours, and nothing is dialled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
@@ -61,7 +61,7 @@ class Dialler:
     :param clock: tells the time; in the daemon the same reactor.
     :param pool: idle connections.
     :param timeout: EVE_PROXY_UPSTREAM_TIMEOUT, seconds: to connect, and again from there to the response head.
-    :param own_ports: ports that this process listens on; may grow after this is made.
+    :param ends: our outgoing connections, shared by all that dials: what came back to us is known by them.
     :param stall: seconds without a byte inside a response that the client is ready to read.
     :param stagger: seconds after which a further address is tried beside the one before.
     :param via: the parent proxy that its permits lead through; None: directly.
@@ -75,7 +75,7 @@ class Dialler:
         pool: Pool[UpstreamConnection],
         clock: IReactorTime,
         timeout: float,
-        own_ports: Container[int] = (),
+        ends: OwnEnds,
         stall: float = 900.0,
         stagger: float = STAGGER,
         via: str | None = None,
@@ -89,7 +89,7 @@ class Dialler:
         self._timeout = timeout
         self._stall = stall
         self._stagger = stagger
-        self._ends = OwnEnds(own_ports)
+        self._ends = ends
         self._races: dict[Race[Target], Failed] = {}
 
     def exchange(
@@ -145,9 +145,9 @@ class Dialler:
         self._start(race)
         return result
 
-    def is_own(self, peer: End, listener: End) -> bool:
+    def is_own(self, peer: End, listener: End, meant: End | None = None) -> bool:
         """Whether an incoming connection, from ``peer`` to ``listener``, is one of our own outgoing ones."""
-        return self._ends.is_own(peer, listener)
+        return self._ends.is_own(peer, listener, meant)
 
     def close(self) -> None:
         """Stop: fail what is under way, close what is idle. Whatever is asked for later fails."""

@@ -65,9 +65,9 @@ class Diallers:
         """As ``Dialler.tunnel``."""
         return self._of(permit).tunnel(permit, heard)
 
-    def is_own(self, peer: End, listener: End) -> bool:
-        """As ``Dialler.is_own``; our connections to the parent proxy are among them before they lead anywhere."""
-        return any(ends.is_own(peer, listener) for ends in (self._direct, self._parent))
+    def is_own(self, peer: End, listener: End, meant: End | None = None) -> bool:
+        """As ``Dialler.is_own``."""
+        return self._direct.is_own(peer, listener, meant)
 
     def close(self) -> None:
         """As ``Dialler.close``."""

@@ -62,6 +62,7 @@ class Downstream(ClientConnection):
         self._from = self.peer, self.peer_port
         set_nodelay(self.transport)
         admitted = self.factory.entered(self)
+        self.destination = self.factory.original_destination(self.transport)
         self._watchdog.set(self.factory.limits.head)
         if self._leads_back():
             self.abort()
@@ -69,11 +70,9 @@ class Downstream(ClientConnection):
             self.machine.fire(Event.OVERLOADED)
             self.pause_reading()
             self.factory.site.overloaded(self)
-        else:
-            self.destination = self.factory.original_destination(self.transport)
-            if self.destination is not None:
-                self.peer = self.factory.local_name(self.peer)
-                self._watched = Arrival(self)
+        elif self.destination is not None:
+            self.peer = self.factory.local_name(self.peer)
+            self._watched = Arrival(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -105,7 +104,8 @@ class Downstream(ClientConnection):
         """Whether our own upstream connection came back to us: a loop, whatever address led here."""
         here: Any = self.transport.getHost()
         listener = getattr(here, "host", "unix"), getattr(here, "port", 0)
-        own: bool = self.factory.dialler.is_own(self._from, listener)
+        meant = None if self.destination is None else (self.destination.host, self.destination.port)
+        own: bool = self.factory.dialler.is_own(self._from, listener, meant)
         return own
 
     def readConnectionLost(self) -> None:

@@ -6,7 +6,7 @@ be reached from here, because a call has no destination to choose.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Address
 from typing import Any, Final
@@ -46,7 +46,7 @@ class GovernanceHttp:
     :param reactor: dials (``IReactorTCP``, ``IReactorUNIX``); ``clock``: tells the time.
     :param tls: from ``tls.load_client_tls``; None exactly where the address is not https.
     :param resolver: for a host that is a name; caching.
-    :param own_ports: ports that this process listens on.
+    :param ends: our outgoing connections, shared by all that dials: what came back to us is known by them.
     :param timeout: seconds to connect, and again to be answered; whoever calls has a deadline of its own.
     :param parent: the proxy to go through, by CONNECT to the service's name, which is then not looked up here; TLS is
         spoken inside, with the service. It never is a Unix socket's.
@@ -60,7 +60,7 @@ class GovernanceHttp:
         clock: IReactorTime,
         tls: IOpenSSLClientConnectionCreator | None,
         resolver: IResolver,
-        own_ports: Container[int] = (),
+        ends: OwnEnds,
         timeout: float = 10.0,
         pool: Pool[UpstreamConnection] | None = None,
         parent: Parent | None = None,
@@ -75,7 +75,7 @@ class GovernanceHttp:
         self._resolver = resolver
         self._parent = parent
         self._timeout = timeout
-        self._ends = OwnEnds(own_ports)
+        self._ends = ends
         self._warm = WarmConnections(Pool(per_key=256, in_all=256) if pool is None else pool, clock)
         self._prefix: tuple[str, Headers, bytes] = ("", Headers(), b"")
 

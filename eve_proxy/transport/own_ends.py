@@ -48,18 +48,22 @@ class OwnEnds:
             if not destinations:
                 del self._by_end[end]
 
-    def is_own(self, peer: End, listener: End) -> bool:
+    def is_own(self, peer: End, listener: End, meant: End | None = None) -> bool:
         """Whether an incoming connection is the other side of one of these.
 
         The same peer is not enough: towards us, the kernel may give a client the very port that it gave one of our
-        connections towards a third. Ours led here, or was redirected here; loopback traffic is not redirected.
+        connections towards a third. Ours led here, or where it was redirected from. A redirection that we cannot see,
+        on another machine, may have had any destination but loopback.
 
         :param peer: where it comes from; an IPv4 peer of a dual-stack listener may be IPv6-mapped.
         :param listener: where it arrived.
+        :param meant: where it was going before it was redirected, if we can see that it was.
         """
         destinations = self._by_end.get(_plain(peer))
         if destinations is None:
             return False
+        if meant is not None:
+            return meant in destinations
         here = _plain(listener)
         return any(destination == here or not _is_loopback(destination[0]) for destination in destinations)
 

@@ -7,7 +7,6 @@ was judged before, and is chosen by whoever asks for it: a dialler with a permit
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -17,7 +16,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from eve_proxy.interfaces import IResolver
 from eve_proxy.model.authority import Authority, IPAddress
 from eve_proxy.policy.parent_address import ParentAddress
-from eve_proxy.transport.own_ends import End, OwnEnds
+from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.parent_leg import Crossing
 from eve_proxy.transport.racing import Dial, tcp
 from eve_proxy.wire.serialize import connect_head
@@ -32,8 +31,7 @@ class Parent:
     :param resolver: for its name; caching.
     :param tls: from ``tls.load_client_tls``; None exactly where it is not reached by https.
     :param authorization: the value of Proxy-Authorization, or None.
-    :param own_ports: ports that this process listens on; may grow after this is made.
-    :ivar ends: our connections to it.
+    :param ends: our outgoing connections, shared by all that dials: what came back to us is known by them.
     """
 
     def __init__(
@@ -46,14 +44,14 @@ class Parent:
         resolver: IResolver,
         tls: IOpenSSLClientConnectionCreator | None = None,
         authorization: bytes | None = None,
-        own_ports: Container[int] = (),
+        ends: OwnEnds,
     ) -> None:
         if (tls is None) is address.secure:
             raise ValueError("TLS settings belong to an https proxy, and to no other")
         self.name = address.name
         self.variable = variable
         self.clock = clock
-        self.ends = OwnEnds(own_ports)
+        self.ends = ends
         self.dial: Dial[IPAddress] = tcp(reactor, address.authority.port, tls=tls)
         self._authority = address.authority
         self._resolver = resolver
@@ -103,10 +101,6 @@ class Parent:
         if self._authority.address is not None:
             return succeed((self._authority.address,))
         return Deferred.fromCoroutine(resolved())
-
-    def is_own(self, peer: End, listener: End) -> bool:
-        """As ``OwnEnds.is_own``."""
-        return self.ends.is_own(peer, listener)
 
     def refusal_of_credentials(self) -> str:
         """What to do about a 407."""

@@ -31,7 +31,7 @@ class WayOut(Structural):
     def tunnel(self, permit: Permit, heard: Heard) -> Deferred[ITransport]:
         """Connect."""
 
-    def is_own(self, peer: End, listener: End) -> bool:
+    def is_own(self, peer: End, listener: End, meant: End | None = None) -> bool:
         """Whether an incoming connection is one of our own."""
 
     def close(self) -> None:

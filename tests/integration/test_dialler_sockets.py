@@ -22,6 +22,7 @@ from eve_proxy.model.authority import parse_authority
 from eve_proxy.model.decision import Mode, Permit, Ticket
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.transport.dialler import Dialler
+from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.pool import Pool
 from tests.transport.bench import InParts
 
@@ -97,7 +98,7 @@ def head_of(connection: socket.socket) -> tuple[bytes, bytes]:
 
 @pytest_twisted.async_yield_fixture
 async def dialler() -> Any:
-    made = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=5.0, own_ports=set())
+    made = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=5.0, ends=OwnEnds(set()))
     yield made
     made.close()
     await task.deferLater(reactor, 0.02, lambda: None)
@@ -244,10 +245,10 @@ async def test_a_loop() -> None:
     factory.noisy = False
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
     number = port.getHost().port
-    dialler = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=5.0, own_ports={number})
+    dialler = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=5.0, ends=OwnEnds({number}))
     with pytest.raises(UpstreamFailed, match="this proxy itself"):
         await ask(dialler, number)
-    other = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=5.0)
+    other = Dialler(reactor=reactor, pool=Pool(), clock=reactor, timeout=5.0, ends=OwnEnds(()))
     dialler = other
     transport = await other.tunnel(permit(number, mode=Mode.TUNNEL), bytes)
     await task.deferLater(reactor, 0.05, lambda: None)

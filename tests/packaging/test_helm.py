@@ -32,8 +32,6 @@ pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 DEPLOYED = sorted(set(VALUES) - {"library"})
 SIDECARS = [name for name in DEPLOYED if name.startswith("sidecar")]
 GATEWAYS = [name for name in DEPLOYED if name.startswith("gateway")]
-# Read by a release of eve-proxy that this chart may be used with; not by this one.
-LATER = {"EVE_PROXY_METRICS_PORT"}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +106,7 @@ def test_variables_ports_and_probes_agree(things: dict[str, list[Thing]], name: 
     sidecar = containers(template["spec"])["eve-sidecar"]
     settings = environment(sidecar)
     ours = {each for each in settings if each.startswith(("EVE_", "JWT_"))}
-    assert ours <= set(BY_NAME) | LATER
+    assert ours <= set(BY_NAME)
     assert len(sidecar["env"]) == len(settings)
     ports = {port["name"]: port["containerPort"] for port in sidecar["ports"]}
     assert settings["EVE_PROXY_PORT"] == str(ports["proxy"])

@@ -127,7 +127,7 @@ class FakeDialler:
         self.tunnels.append((permit, result))
         return result
 
-    def is_own(self, peer: tuple[str, int], listener: tuple[str, int]) -> bool:
+    def is_own(self, peer: tuple[str, int], listener: tuple[str, int], meant: tuple[str, int] | None = None) -> bool:
         return peer in self.own
 
 

@@ -12,6 +12,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
 from eve_proxy.policy.parent_address import parse_parent_url
+from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.parent import Parent
 
 NAME = "proxy.corp.example:3128"
@@ -58,7 +59,7 @@ class ParentBench:
             clock=self.reactor,
             resolver=self.names,  # type: ignore[arg-type]
             authorization=authorization,
-            own_ports={3128},
+            ends=OwnEnds({3128}),
             **more,
         )
 

@@ -17,6 +17,7 @@ from eve_proxy.model.decision import Mode, Permit, Ticket
 from eve_proxy.model.errors import PermitSpent, UpstreamFailed
 from eve_proxy.transport import warm
 from eve_proxy.transport.dialler import Dialler
+from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.pool import Pool
 from tests.transport.bench import InParts
 
@@ -73,7 +74,9 @@ class Case:
 
     def __init__(self) -> None:
         self.reactor: Any = MemoryReactorClock()
-        self.dialler = Dialler(reactor=self.reactor, pool=Pool(), clock=self.reactor, timeout=30.0, own_ports={3128})
+        self.dialler = Dialler(
+            reactor=self.reactor, pool=Pool(), clock=self.reactor, timeout=30.0, ends=OwnEnds({3128})
+        )
 
     def exchange(self, given: Permit | None = None, method: str = "GET") -> tuple[Receiver, Any]:
         receiver = Receiver()

@@ -14,6 +14,7 @@ from eve_proxy.model.decision import Mode, Permit, Ticket
 from eve_proxy.model.errors import UpstreamFailed
 from eve_proxy.transport.dialler import Dialler, WrongWay
 from eve_proxy.transport.diallers import PARENT_STAGGER, Diallers
+from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.pool import Pool
 from tests.transport.parent_bench import NAME, OPEN, PREFIX, ParentBench, says
 from tests.transport.test_dialler import HEAD, OK, Receiver
@@ -39,7 +40,7 @@ class Case(ParentBench):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
-        make = partial(Dialler, reactor=self.reactor, clock=self.reactor, timeout=30.0, own_ports={3128})
+        make = partial(Dialler, reactor=self.reactor, clock=self.reactor, timeout=30.0, ends=self.parent.ends)
         self.diallers = Diallers(self.parent, lambda **way: make(pool=Pool(), **way))
 
     def exchange(self, given: Permit, head: bytes = HEAD, method: str = "GET") -> Receiver:
@@ -224,7 +225,7 @@ def test_stopping() -> None:
 def test_a_permit_for_another_way_dials_nothing(via: str) -> None:
     """A dialler that went around the parent, or through another one, would be a defect; it stops here."""
     case = Case()
-    plain = Dialler(reactor=case.reactor, pool=Pool(), clock=case.reactor, timeout=30.0)
+    plain = Dialler(reactor=case.reactor, pool=Pool(), clock=case.reactor, timeout=30.0, ends=OwnEnds(()))
     with pytest.raises(WrongWay):
         plain.exchange(replace(permit("192.0.2.1"), via=via), HEAD, (), method="GET", receiver=Receiver())
     with pytest.raises(WrongWay):

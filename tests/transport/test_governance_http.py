@@ -16,6 +16,7 @@ from eve_proxy.governance.address import parse_governance_url
 from eve_proxy.model.errors import ResolveFailed
 from eve_proxy.model.headers import Headers
 from eve_proxy.transport.governance_http import GovernanceHttp
+from eve_proxy.transport.own_ends import OwnEnds
 from tests.transport.parent_bench import OPEN, PREFIX, ParentBench, says
 
 HEADERS = Headers.of([(b"Content-Type", b"application/json"), (b"Authorization", b"Bearer t")])
@@ -50,7 +51,7 @@ class Case:
             clock=self.reactor,
             tls=None,
             resolver=self.names,  # type: ignore[arg-type]
-            own_ports={3128},
+            ends=OwnEnds({3128}),
             timeout=2.0,
         )
 
@@ -210,6 +211,7 @@ def test_tls_exactly_where_it_belongs(url: str) -> None:
             clock=MemoryReactorClock(),  # type: ignore[arg-type]
             tls=None if url.startswith("https") else object(),  # type: ignore[arg-type]
             resolver=Names(),  # type: ignore[arg-type]
+            ends=OwnEnds(()),
         )
 
 
@@ -229,7 +231,7 @@ def test_behind_a_parent_proxy() -> None:
     names = Names()
     http = GovernanceHttp(
         address, reactor=bench.reactor, clock=bench.reactor, tls=None, resolver=names, timeout=2.0,  # type: ignore[arg-type]
-        parent=bench.parent,
+        ends=bench.parent.ends, parent=bench.parent,
     )  # fmt: skip
     told: list[Any] = []
     http.call(address.path, HEADERS, b"{}").addCallback(told.append)
@@ -252,7 +254,7 @@ def test_a_parent_proxy_that_fails() -> None:
     address = parse_governance_url("http://gov.example:8000", insecure=True)
     http = GovernanceHttp(
         address, reactor=bench.reactor, clock=bench.reactor, tls=None, resolver=Names(), timeout=2.0,  # type: ignore[arg-type]
-        parent=bench.parent,
+        ends=bench.parent.ends, parent=bench.parent,
     )  # fmt: skip
     failures: list[Any] = []
     http.call(address.path, HEADERS, b"{}").addErrback(failures.append)

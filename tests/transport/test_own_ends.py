@@ -47,6 +47,16 @@ def test_recognised_until_it_closes() -> None:
     assert len(ends) == 0
 
 
+def test_a_redirected_client_with_the_port_of_ours_is_a_client() -> None:
+    """The kernel gives one port to connections with different destinations; only ours was going where ours goes."""
+    ends = OwnEnds(())
+    ends.enter(1, transport(("10.50.0.2", 40000), ("198.51.100.7", 443)))
+    peer, here = ("10.50.0.2", 40000), ("127.0.0.1", 15001)
+    assert not ends.is_own(peer, here, ("198.51.100.8", 443))
+    assert not ends.is_own(peer, here, ("198.51.100.7", 80))
+    assert ends.is_own(peer, here, ("198.51.100.7", 443))
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_a_client_with_the_port_of_ours_is_a_client(address: str) -> None:
     """A local application is not reset because the kernel gave it a port that we use towards a local origin."""

@@ -10,6 +10,7 @@ from twisted.internet.protocol import ClientFactory, Protocol
 
 from eve_proxy.model.authority import parse_authority
 from eve_proxy.policy.parent_address import parse_parent_url
+from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.parent import Parent
 from tests.transport.parent_bench import ParentBench
 
@@ -72,7 +73,8 @@ def test_tls_belongs_to_https() -> None:
     for url, tls in (("https://p:1", None), ("http://p:1", object())):
         with pytest.raises(ValueError, match="TLS settings"):
             Parent(
-                parse_parent_url(url), variable="X", reactor=None, clock=None, resolver=None, tls=tls  # type: ignore[arg-type]
+                parse_parent_url(url), variable="X", reactor=None, clock=None, resolver=None, tls=tls,  # type: ignore[arg-type]
+                ends=OwnEnds(()),
             )  # fmt: skip
 
 

@@ -226,11 +226,11 @@ def test_our_connection_to_it_is_known_as_ours() -> None:
     case = Case()
     transport = case.there()
     ours, theirs = ("10.0.0.1", 40000), ("10.9.9.9", 3128)
-    assert case.parent.is_own(ours, theirs)
+    assert case.parent.ends.is_own(ours, theirs)
     says(transport, OPEN)
-    assert case.parent.is_own(ours, theirs)
+    assert case.parent.ends.is_own(ours, theirs)
     case.closed(transport)
-    assert not case.parent.is_own(ours, theirs)
+    assert not case.parent.ends.is_own(ours, theirs)
     assert case.attempt.ended == 1
 
 

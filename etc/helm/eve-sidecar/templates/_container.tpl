@@ -19,6 +19,8 @@ passes (index .Subcharts "eve-sidecar").
       value: {{ .Values.redirect.private }}
     - name: EVE_REDIRECT_OTHER
       value: {{ .Values.redirect.other }}
+    - name: EVE_REDIRECT_DNS
+      value: {{ .Values.redirect.dns | quote }}
   securityContext:
     runAsUser: 0
     runAsNonRoot: false
