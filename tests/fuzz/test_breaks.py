@@ -24,7 +24,7 @@ Break = Callable[[PATCH], None]
 @pytest.fixture(autouse=True)
 def _no_memory() -> Iterator[None]:
     """What is remembered from sound code would hide a fault, and what is remembered of a fault would outlive it."""
-    remembered = (authority.parse_authority, request_line.parse_host)
+    remembered = (authority.parse_authority, request_line.parse_host, response_head.parse_response_head)
     for function in remembered:
         function.cache_clear()
     yield

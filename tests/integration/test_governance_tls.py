@@ -24,6 +24,7 @@ from eve_proxy.governance.address import parse_governance_url
 from eve_proxy.model.errors import GovernorUnavailable
 from eve_proxy.model.headers import Headers
 from eve_proxy.transport.governance_http import GovernanceHttp
+from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.resolver import Resolver
 from eve_proxy.transport.tls import load_client_tls
 
@@ -135,6 +136,7 @@ async def ask(tmp_path: Path) -> Any:
             clock=reactor,
             tls=tls,
             resolver=Resolver(reactor, reactor),
+            ends=OwnEnds(()),
             timeout=5.0,
         )
         clients.append(made)

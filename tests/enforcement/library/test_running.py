@@ -422,7 +422,8 @@ def test_functions_that_hang_are_bounded() -> None:
     bench = LibraryBench(clock=SystemClock(), functions=Runners("function", 2))
     release, ran = threading.Event(), []
     for _ in range(2):
-        refusal(plain(bench, lambda _: release.wait(20), timeout_s=0.05))
+        # Long enough to be begun on a busy machine: what is not leaves its thread free.
+        refusal(plain(bench, lambda _: release.wait(20), timeout_s=0.5))
     error = refusal(plain(bench, ran.append, timeout_s=0.05))
     assert told(error)["parent"] is not None
     release.set()
