@@ -9,22 +9,25 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from typing import Any, Final, TextIO
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any, Final, TextIO, TypeVar
 
 from eve_proxy.cli.trust import Usage, add_key_options, chosen_keys
 from eve_proxy.doctor import machine, plan
-from eve_proxy.doctor.examination import examine
+from eve_proxy.doctor.examination import checks, examine, names_of
 from eve_proxy.doctor.finding import Finding, exit_status, fail, ok
 from eve_proxy.doctor.instruments import Instruments
 from eve_proxy.doctor.network import Network, SocketNetwork
 from eve_proxy.doctor.proxy import PROVEN, Proxy
 from eve_proxy.doctor.report import Groups, all_of, document, posture_of, table
-from eve_proxy.model.posture import CHECK_NAME, POSTURE
+from eve_proxy.doctor.ways_in import START
+from eve_proxy.model.posture import POSTURE
 from eve_proxy.signing.spelling import Unacceptable, read_line
 from eve_proxy.signing.verification import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Key
 
 USAGE: Final = 2
-_LONGEST: Final = 60.0
+_Read = TypeVar("_Read")
 _EXITS: Final = """exit status:
   0  nothing that was tried goes around the proxy, and the ways in work
   1  a way around is open, or a way in is broken
@@ -53,16 +56,19 @@ def main(
     try:
         with redirect_stdout(stdout), redirect_stderr(stderr):
             options = _parser().parse_args(list(argv))
-        chosen, keys = _plan(options, environ), _keys(options, environ)
     except SystemExit as stop:
         return int(stop.code or 0)
-    except (Usage, ValueError, OSError) as error:
-        print(f"eve-proxy doctor: {error}", file=stderr)
-        return USAGE
+    faults: list[str] = []
+    chosen, keys = _plan(options, environ, faults), _keys(options, environ, faults)
     wires = (network or _sockets)(chosen.timeout)
     proxy = Proxy(wires, chosen.proxy, keys, token)
     tools = Instruments(plan=chosen, network=wires, proxy=proxy, token=token, wall=wall)
-    groups: Groups = examine(tools, here or machine.Machine.read(), environ, accepted=frozenset(options.accept))
+    here = here or machine.Machine.read()
+    faults += _unknown(options.accept, tools, here, environ)
+    if faults:
+        stderr.writelines(f"eve-proxy doctor: {fault}\n" for fault in faults)
+        return USAGE
+    groups: Groups = examine(tools, here, environ, accepted=frozenset(options.accept))
     told = document(groups, wall=wall(), proxy=f"http://{chosen.proxy}")
     if options.record:
         finding, certificate = _record(proxy, groups, wall())
@@ -79,6 +85,8 @@ def main(
 def _record(proxy: Proxy, groups: Groups, wall: float) -> tuple[Finding, dict[str, Any] | None]:
     """Report to the daemon; what came of it, and the certificate."""
     check = "posture-record"
+    if not proxy.reachable:
+        return fail(check, f"nothing was recorded: {proxy.authority} is not reachable", START), None
     posture = posture_of(groups, wall)
     reply = proxy.report(json.dumps(posture.to_document(), separators=(",", ":")).encode("ascii"))
     if reply is None or reply.status != 201:
@@ -117,15 +125,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--metadata", metavar="HOST", **more, help=f"default: {' '.join(plan.METADATA.values())}")
     parser.add_argument("--resolver", metavar="ADDRESS", default=plan.RESOLVER, help=f"default: {plan.RESOLVER}")
     parser.add_argument(
-        "--denied-port", metavar="PORT", type=int, default=plan.DENIED_PORT, help=f"default: {plan.DENIED_PORT}"
+        "--denied-port", metavar="PORT", default=str(plan.DENIED_PORT), help=f"default: {plan.DENIED_PORT}"
     )
     parser.add_argument("--internal", metavar="SUFFIX", **more, help="names of yours, which NO_PROXY may hold")
     parser.add_argument("--accept", metavar="CHECK", **more, help="a check whose result you know of: it does not count")
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=float,
-        default=plan.TIMEOUT,
+        default=str(plan.TIMEOUT),
         help=f"of each wait; default: {plan.TIMEOUT:g}",
     )
     parser.add_argument("--json", action="store_true", help="for machines")
@@ -134,31 +141,62 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> plan.Plan:
-    if not 0 < options.timeout <= _LONGEST:
-        raise Usage(f"--timeout: write seconds, more than 0 and at most {_LONGEST:g}")
-    if not 0 < options.denied_port < 65536:
-        raise Usage("--denied-port: write a port")
-    unknown = [name for name in options.accept if CHECK_NAME.fullmatch(name) is None]
-    if unknown:
-        raise Usage(f"--accept {unknown[0]}: no check is called so")
-    targets = tuple(plan.read_target(text) for text in options.target or plan.TARGETS)
-    direct = tuple(plan.read_direct(text) for text in options.direct or plan.DIRECT)
-    names = plan.numbered("metadata" for _ in options.metadata)
+def _plan(options: argparse.Namespace, environ: Mapping[str, str], faults: list[str]) -> plan.Plan:
+    """What the options ask for; what cannot be read is added to ``faults`` and left as usual."""
+    named, proxy = ("--proxy", options.proxy) if options.proxy is not None else plan.proxy_of(environ)
+    usual = plan.usual()
+    proxies = _taken(named, [proxy], plan.read_proxy, faults)
+    targets = _taken("--target", options.target, plan.read_target, faults)
+    direct = _taken("--direct", options.direct, plan.read_direct, faults)
+    metadata = _taken("--metadata", options.metadata, plan.read_host, faults)
+    resolvers = _taken("--resolver", [options.resolver], plan.read_address, faults)
+    ports = _taken("--denied-port", [options.denied_port], plan.read_port, faults)
+    internal = _taken("--internal", options.internal, plan.read_suffix, faults)
+    timeouts = _taken("--timeout", [options.timeout], plan.read_timeout, faults)
     return plan.Plan(
-        proxy=plan.read_proxy(options.proxy or plan.proxy_of(environ)),
-        targets=targets,
-        direct=direct,
-        metadata=dict(zip(names, options.metadata, strict=True)) or plan.METADATA,
-        resolver=plan.read_address(options.resolver),
-        denied_port=options.denied_port,
-        internal=tuple(options.internal),
-        timeout=options.timeout,
+        proxy=(*proxies, usual.proxy)[0],
+        targets=targets or usual.targets,
+        direct=direct or usual.direct,
+        metadata=dict(zip(plan.numbered("metadata" for _ in metadata), metadata, strict=True)) or usual.metadata,
+        resolver=(*resolvers, usual.resolver)[0],
+        denied_port=(*ports, usual.denied_port)[0],
+        internal=internal,
+        timeout=(*timeouts, usual.timeout)[0],
     )
 
 
-def _keys(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Key, ...]:
+def _taken(option: str, texts: Sequence[str], read: Callable[[str], _Read], faults: list[str]) -> tuple[_Read, ...]:
+    values = []
+    for text in texts:
+        try:
+            values.append(read(text))
+        except ValueError as error:
+            before, _, after = text.rpartition("@")  # before it may be a password
+            faults.append(f"{option}: {f'***@{after}' if before else text!r}: {error}")
+    return tuple(values)
+
+
+def _unknown(
+    accepted: Sequence[str], tools: Instruments, here: machine.Machine, environ: Mapping[str, str]
+) -> list[str]:
+    """Faults of ``--accept``. A name of the usual checks is fine: one list then serves several sets of targets."""
+    known = [
+        name for each in (tools, replace(tools, plan=plan.usual())) for name in names_of(checks(each, here, environ))
+    ]
+    faults = []
+    for name in accepted:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "docs/doctor.md has them all"
+            faults.append(f"--accept: {name!r}: no check is called so; {hint}")
+    return faults
+
+
+def _keys(options: argparse.Namespace, environ: Mapping[str, str], faults: list[str]) -> tuple[Key, ...]:
     """What the operator gave; none is fine."""
     if options.key or options.jwks or environ.get(SECRET_VARIABLE) or environ.get(SECRET_FILE_VARIABLE):
-        return chosen_keys(options.key, options.jwks, environ)
+        try:
+            return chosen_keys(options.key, options.jwks, environ)
+        except (Usage, ValueError, OSError) as error:
+            faults.append(str(error))
     return ()

@@ -81,6 +81,11 @@ def checks(tools: Instruments, machine: Machine, environ: Mapping[str, str]) -> 
     ]
 
 
+def names_of(planned: Sequence[Check]) -> list[str]:
+    """What the checks are called."""
+    return [name for check in planned for name in check.names]
+
+
 def examine(
     tools: Instruments, machine: Machine, environ: Mapping[str, str], *, accepted: frozenset[str] = frozenset()
 ) -> list[tuple[str, list[Finding]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -27,7 +28,10 @@ METADATA: Final[dict[str, str]] = {
 # SMTP: nobody permits CONNECT to it by chance.
 DENIED_PORT: Final = 25
 TIMEOUT: Final = 3.0
+LONGEST: Final = 60.0
 _PROXY_VARIABLES: Final = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY")
+_NUMBER: Final = re.compile(r"[0-9]{1,5}")
+_SUFFIX: Final = re.compile(r"\.?[^\s./:@*,]+(\.[^\s./:@*,]+)*\.?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,16 @@ class Plan:
     timeout: float = TIMEOUT
 
 
+def usual() -> Plan:
+    """What is tried when nobody says anything else."""
+    return Plan(
+        proxy=read_proxy(PROXY),
+        targets=tuple(map(read_target, TARGETS)),
+        direct=tuple(map(read_direct, DIRECT)),
+        metadata=METADATA,
+    )
+
+
 def read_target(text: str) -> Target:
     """``http://host[:port][/path]``, or https.
 
@@ -75,7 +89,7 @@ def read_target(text: str) -> Target:
     """
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc or not text.isascii() or " " in text:
-        raise ValueError(f"{text}: write http://host/path or https://host/path")
+        raise ValueError("write http://host/path or https://host/path")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     authority = read_authority(parts.netloc, 443 if parts.scheme == "https" else 80)
     return Target(scheme=parts.scheme, authority=authority, path=path)
@@ -86,21 +100,31 @@ def read_direct(text: str) -> Authority:
 
     :raises ValueError: something else.
     """
-    authority = read_authority(text, None)
+    write = "write a literal address and a port, 192.0.2.1:443 or [2001:db8::1]:443"
+    try:
+        authority = parse_authority(text, None)
+    except InvalidAuthority as error:
+        raise ValueError(f"{error.detail}; {write}") from error
     if authority.address is None:
-        raise ValueError(f"{text}: write a literal address and a port, 192.0.2.1:443 or [2001:db8::1]:443")
+        raise ValueError(write)
     return authority
 
 
 def read_proxy(text: str) -> Authority:
-    """``http://host:port``, as HTTP_PROXY has it; the scheme may be missing.
+    """``http://host:port``, as HTTP_PROXY has it; the scheme may be missing, and a final slash does not count.
+
+    The port is mandatory: clients disagree about what its absence means (80, 1080, 3128).
 
     :raises ValueError: something else.
     """
-    parts = urlsplit(text if "://" in text else f"http://{text}")
-    if parts.scheme != "http":
-        raise ValueError(f"the proxy is reached by http, not {parts.scheme}: write http://host:3128")
-    return read_authority(parts.netloc.rpartition("@")[2], 3128)
+    write = "write http://host:port"
+    scheme, separator, rest = text.rpartition("://")
+    if separator and scheme.lower() != "http":
+        raise ValueError(write)
+    try:
+        return parse_authority(rest.rpartition("@")[2].removesuffix("/"), None)
+    except InvalidAuthority as error:
+        raise ValueError(write) from error
 
 
 def read_address(text: str) -> str:
@@ -108,7 +132,61 @@ def read_address(text: str) -> str:
 
     :raises ValueError: something else.
     """
-    return str(ip_address(text.strip("[]")))
+    try:
+        return str(ip_address(text.strip("[]")))
+    except ValueError:
+        raise ValueError("write an IP address") from None
+
+
+def read_host(text: str) -> str:
+    """A name or a literal address, without a port.
+
+    :raises ValueError: something else.
+    """
+    write = "write a name or an address, without scheme, port and path"
+    try:
+        return str(ip_address(text.strip("[]")))
+    except ValueError:
+        if ":" in text:
+            raise ValueError(write) from None
+    try:
+        return parse_authority(text, 80).host
+    except InvalidAuthority as error:
+        raise ValueError(write) from error
+
+
+def read_port(text: str) -> int:
+    """From 1 to 65535.
+
+    :raises ValueError: something else.
+    """
+    if not _NUMBER.fullmatch(text) or not 0 < int(text) < 65536:
+        raise ValueError("write a port from 1 to 65535")
+    return int(text)
+
+
+def read_suffix(text: str) -> str:
+    """A name, or the end of names; a dot in front does not count.
+
+    :raises ValueError: something else.
+    """
+    if not _SUFFIX.fullmatch(text):
+        raise ValueError("write a name or the end of names, such as corp.example")
+    return text
+
+
+def read_timeout(text: str) -> float:
+    """Seconds.
+
+    :raises ValueError: no number, or none that anybody would wait.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST:
+        raise ValueError(f"write seconds, more than 0 and at most {LONGEST:g}")
+    return seconds
 
 
 def read_authority(text: str, default_port: int | None) -> Authority:
@@ -119,12 +197,15 @@ def read_authority(text: str, default_port: int | None) -> Authority:
     try:
         return parse_authority(text, default_port)
     except InvalidAuthority as error:
-        raise ValueError(f"{text}: {error.detail}") from error
+        raise ValueError(error.detail) from error
 
 
-def proxy_of(environ: Mapping[str, str]) -> str:
-    """The proxy that an application here would take, or the daemon's own default."""
-    return next((environ[name] for name in _PROXY_VARIABLES if environ.get(name)), PROXY)
+def proxy_of(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The variable that names the proxy that an application here would take, and its text.
+
+    Without one the daemon's own default, which ``--proxy`` stands for.
+    """
+    return next(((name, environ[name]) for name in _PROXY_VARIABLES if environ.get(name)), ("--proxy", PROXY))
 
 
 def named(direct: Iterable[Authority]) -> list[tuple[str, Authority]]:

@@ -17,7 +17,7 @@ from eve_proxy.doctor.reply import Reply, read_reply
 # Seconds that two clocks may differ before it is said, and before records of both cannot be put in order.
 _DRIFT: Final = 5.0
 _ASTRAY: Final = 60.0
-_START: Final = "start it (twistd -n --pidfile= eve-sidecar), or give its address: --proxy http://HOST:PORT"
+START: Final = "start it (twistd -n --pidfile= eve-sidecar), or give its address: --proxy http://HOST:PORT"
 _TIME: Final = "run a time service (chrony, systemd-timesyncd) on both machines"
 _KEY: Final = "give the key that signs now: --jwks FILE or --key FILE (docs/decision-certificate.md)"
 # What stands in X-EVE-Warning, the check it belongs to, and what to do (docs/operations.md, "Health").
@@ -37,7 +37,7 @@ def health(tools: Instruments) -> list[Finding]:
     proxy = tools.proxy
     if not proxy.reachable:
         gone = [skip(check, "the proxy is not reachable") for check in HEALTH[1:]]
-        return [fail(HEALTH[0], f"{proxy.authority} does not take connections", _START), *gone]
+        return [fail(HEALTH[0], f"{proxy.authority} does not take connections", START), *gone]
     found = [ok(HEALTH[0], f"{proxy.authority} takes connections")]
     alive, ready = proxy.page("/healthz"), proxy.page("/readyz")
     if alive is not None and (alive.status, alive.body) == (200, b"ok"):

@@ -99,14 +99,25 @@ def test_the_key(bench: Bench, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--target", "web.example"], "http://host/path"),
-        (["--direct", "web.example:443"], "literal address"),
-        (["--proxy", "socks5://x:1"], "http://host:3128"),
-        (["--resolver", "dns.example"], "dns.example"),
-        (["--timeout", "0"], "--timeout"),
-        (["--timeout", "nan"], "--timeout"),
-        (["--denied-port", "0"], "--denied-port"),
-        (["--accept", "Everything!"], "--accept"),
+        (["--target", "web.example"], "--target: 'web.example': write http://host/path or https://host/path"),
+        (["--direct", "web.example:443"], "--direct: 'web.example:443': write a literal address"),
+        (["--direct", "192.0.2.1"], "--direct: '192.0.2.1': "),
+        (["--proxy", "x"], "--proxy: 'x': write http://host:port"),
+        (["--proxy", ""], "--proxy: '': write http://host:port"),
+        (["--proxy", "http://h"], "--proxy: 'http://h': write http://host:port"),
+        (["--proxy", "http://h:3128/path"], "--proxy: 'http://h:3128/path': write http://host:port"),
+        (["--proxy", "socks5://x:1"], "--proxy: 'socks5://x:1': write http://host:port"),
+        (["--metadata", "http://169.254.169.254/"], "--metadata: 'http://169.254.169.254/': write a name"),
+        (["--resolver", "dns.google"], "--resolver: 'dns.google': write an IP address"),
+        (["--timeout", "0"], "--timeout: '0': write seconds"),
+        (["--timeout", "nan"], "--timeout: 'nan': write seconds"),
+        (["--timeout", "long"], "--timeout: 'long': write seconds"),
+        (["--denied-port", "0"], "--denied-port: '0': write a port"),
+        (["--denied-port", "smtp"], "--denied-port: 'smtp': write a port"),
+        (["--internal", "http://x"], "--internal: 'http://x': write a name or the end of names"),
+        (["--accept", "nonsuch"], "--accept: 'nonsuch': no check is called so; docs/doctor.md has them all"),
+        (["--accept", "udp-443-v5"], "did you mean udp-443-v"),
+        (["--accept", "Everything!"], "--accept: 'Everything!': no check is called so"),
         (["--key", "/nowhere"], "/nowhere"),
         (["--nothing"], "--nothing"),
     ],
@@ -117,6 +128,40 @@ def test_usage(bench: Bench, arguments: list[str], said: str) -> None:
     assert (run.exit, run.out) == (2, "")
     assert said in run.err
     assert bench.network.sent == []
+
+
+def test_all_faults_are_told_at_once(bench: Bench) -> None:
+    """One line each, so that the next attempt can be the last."""
+    wrong = ["--proxy", "x", "--resolver", "dns.google", "--timeout", "0", "--accept", "nonsuch", "--key", "/nowhere"]
+    run = Run(bench, *wrong)
+    assert run.exit == 2
+    lines = run.err.splitlines()
+    assert len(lines) == 5
+    for line, option in zip(lines, ("--proxy", "--resolver", "--timeout", "/nowhere", "--accept"), strict=True):
+        assert line.startswith("eve-proxy doctor: ")
+        assert option in line
+
+
+def test_a_faulty_variable_is_named(bench: Bench) -> None:
+    """Without --proxy it is HTTP_PROXY that is wrong, and its password is not shown."""
+    run = Run(bench, environ={"HTTP_PROXY": "http://eve:hunter2@proxy"})
+    assert (run.exit, run.err) == (2, "eve-proxy doctor: HTTP_PROXY: '***@proxy': write http://host:port\n")
+
+
+def test_a_usual_check_may_be_accepted_though_this_plan_lacks_it(bench: Bench) -> None:
+    """One list of accepted checks serves machines with and without IPv6."""
+    assert Run(bench, *PLACES, "--accept", "udp-443-v6").exit == 0
+
+
+def test_no_record_without_a_proxy(bench: Bench) -> None:
+    """It is said that the proxy is not there, and not which answers it might have given."""
+    del bench.network.streams[PROXY]
+    run = Run(bench, *PLACES, "--record", "--json")
+    record = json.loads(run.out)["checks"][-1]
+    assert run.exit == 1
+    assert (record["check"], record["result"]) == ("posture-record", "fail")
+    assert record["meaning"] == "nothing was recorded: 127.0.0.1:3128 is not reachable"
+    assert "start it" in record["advice"]
 
 
 def test_record(bench: Bench) -> None:
