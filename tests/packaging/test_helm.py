@@ -27,6 +27,7 @@ from tests.packaging.charts import (
     render,
     values,
 )
+from tests.packaging.test_prometheus import kept, kubernetes_job
 
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 DEPLOYED = sorted(set(VALUES) - {"library"})
@@ -97,6 +98,21 @@ def test_no_container_has_more_than_it_needs(things: dict[str, list[Thing]], nam
         assert ("eve-secrets" in mounted) is (each == "eve-sidecar")
     if "app" in containers(spec):
         assert containers(spec)["app"]["securityContext"]["runAsUser"] != 1337
+
+
+def test_the_shipped_prometheus_configuration_finds_it(things: dict[str, list[Thing]]) -> None:
+    """By pod or by the operator it is the metrics port and nothing else, in the job that the alerts ask for."""
+    made = things["gateway-full"]
+    found = [
+        port["containerPort"]
+        for name, container in containers(pod(made)["spec"]).items()
+        for port in container["ports"]
+        if kept(kubernetes_job(), name, port["name"])
+    ]
+    assert found == [values("gateway-full")["metrics"]["port"]]
+    (monitor,) = by_kind(made, "ServiceMonitor")
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": kubernetes_job()["job_name"]}]
 
 
 @pytest.mark.parametrize("name", DEPLOYED)

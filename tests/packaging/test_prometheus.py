@@ -26,6 +26,35 @@ needs_promtool = pytest.mark.skipif(
 every_alert = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 
 
+def kubernetes_job() -> dict[str, Any]:
+    """The example's second job: a comment, since Debian's promtool is built without service discovery."""
+    lines = (FOLDER / "prometheus.yaml").read_text("utf-8").splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("  # - job_name"))
+    (job,) = yaml.safe_load("\n".join(line.removeprefix("  # ") for line in lines[start:]))
+    assert isinstance(job, dict)
+    return job
+
+
+def kept(job: dict[str, Any], container: str, port: str) -> bool:
+    """Whether the job's rules keep a target: what Prometheus does with ``action: keep``."""
+    labels = {
+        "__meta_kubernetes_pod_container_name": container,
+        "__meta_kubernetes_pod_container_port_name": port,
+    }
+    rules = [rule for rule in job["relabel_configs"] if rule.get("action") == "keep"]
+    assert rules
+    return all(re.fullmatch(rule["regex"], ";".join(map(labels.__getitem__, rule["source_labels"]))) for rule in rules)
+
+
+def test_the_job_for_kubernetes() -> None:
+    """Without the # it is the alerts' job, and keeps the port that the chart names metrics."""
+    job = kubernetes_job()
+    assert job["job_name"] == "eve-proxy"
+    assert kept(job, "eve-sidecar", "metrics")
+    assert not kept(job, "eve-sidecar", "proxy")
+    assert not kept(job, "app", "metrics")
+
+
 @needs_promtool
 @pytest.mark.parametrize(
     "command",
