@@ -88,13 +88,16 @@ def test_a_parent_that_is_this_proxy(variable: str, url: str, host: str, own: bo
     assert [fault for fault in faults if fault.startswith(variable)] == (expected if own else [])
 
 
+SAID = "it holds no certificate; name a file of certificates in PEM"
+
+
 def test_roots_that_cannot_be_used(tmp_path: Path) -> None:
     """The fault names the variable of the proxy they belong to."""
     bad, good = tmp_path / "bad.pem", tmp_path / "good.pem"
     bad.write_text("no certificate")
     trustme.CA().cert_pem.write_to_path(str(good))
     environ = {"EVE_PROXY_UPSTREAM_PROXY": "https://p.example:1", "EVE_PROXY_UPSTREAM_CA": str(bad)}
-    assert parent_faults(read(**environ)) == [f"EVE_PROXY_UPSTREAM_CA: {bad} holds no PEM certificate"]
+    assert parent_faults(read(**environ)) == [f"EVE_PROXY_UPSTREAM_CA='{bad}': {SAID}"]
     assert parent_faults(read(**environ | {"EVE_PROXY_UPSTREAM_CA": str(good)})) == []
     behind = GOVERNED | {"EVE_PROXY_GOVERNANCE_PROXY": "https://p.example:1", "EVE_PROXY_GOVERNANCE_PROXY_CA": str(bad)}
-    assert parent_faults(read(**behind)) == [f"EVE_PROXY_GOVERNANCE_PROXY_CA: {bad} holds no PEM certificate"]
+    assert parent_faults(read(**behind)) == [f"EVE_PROXY_GOVERNANCE_PROXY_CA='{bad}': {SAID}"]

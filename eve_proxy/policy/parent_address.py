@@ -27,11 +27,12 @@ class ParentAddress:
         return str(self.authority)
 
 
-def parse_parent_url(text: str) -> ParentAddress:
+def parse_parent_url(text: str, *, variable: str = "EVE_PROXY_UPSTREAM_PROXY") -> ParentAddress:
     """Read ``http://host:port`` or ``https://host:port``; a final slash does not count.
 
     The port is mandatory: programs disagree about what its absence means (80, 1080, 3128).
 
+    :param variable: whose text it is, for the fault.
     :raises ValueError: with a text for the operator that repeats nothing of the URL: it may hold a password.
     """
     if not text.isascii() or not text.isprintable() or " " in text:
@@ -41,8 +42,9 @@ def parse_parent_url(text: str) -> ParentAddress:
         raise ValueError(f"only http and https proxies are spoken to; {_WRITE}")
     host, _, more = rest.partition("/")
     if "@" in rest:
-        raise ValueError("it has user and password; put user:password into a file and name that in the variable of the"
-                         " same name with _CREDENTIALS_FILE")  # fmt: skip
+        raise ValueError(
+            f"it has user and password; put user:password into a file and name that in {variable}_CREDENTIALS_FILE"
+        )
     if more or "?" in rest or "#" in rest:
         raise ValueError(f"it has a path, a query or a fragment, which a proxy has not; {_WRITE}")
     try:

@@ -17,6 +17,9 @@ _PORT_URL: Final = re.compile(r"(tcp|udp|sctp)://")
 # The same for a Service whose name only begins so: not ours to ignore, but the remedy can be named.
 _OTHER_SERVICE: Final = re.compile(r"\w+_(SERVICE_(HOST|PORT)\w*|PORT(_[0-9]+_(TCP|UDP|SCTP)\w*)?)\Z")
 
+# How other programs call what we read from a file only: an environment is shown to too many.
+_CREDENTIALS: Final = re.compile(r"(EVE_PROXY_(?:UPSTREAM|GOVERNANCE)_PROXY)_(?:PASS|USER|LOGIN|AUTH|CRED)\w*\Z")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
@@ -58,6 +61,9 @@ def _unknown(name: str, value: str, known: Collection[str]) -> str:
     shown = clean(name, 80)
     if _OTHER_SERVICE.match(name) and (_PORT_URL.match(value) or "_SERVICE_" in name or "_PORT_" in name):
         return f"{shown}: unknown; if Kubernetes injected it for a Service, set enableServiceLinks: false in the pod"
+    credentials = _CREDENTIALS.match(name.upper())
+    if credentials is not None:
+        return f"{shown}: unknown; put user:password into a file and name it in {credentials[1]}_CREDENTIALS_FILE"
     close = get_close_matches(name.upper(), list(known), n=1)
     if close:
         return f"{shown}: unknown; did you mean {close[0]}?"

@@ -42,7 +42,9 @@ def check_parents(reading: Reading) -> None:
     if values.get("governance_proxy") is not None and isinstance(address, GovernanceAddress):
         where = _not_behind_a_proxy(address)
         if where is not None:
-            reading.faults.append(f"{GOVERNANCE}: {where}; unset it, or EVE_PROXY_GOVERNANCE_URL names another service")
+            reading.faults.append(
+                f"{GOVERNANCE}: {where}; unset it, or name another service in EVE_PROXY_GOVERNANCE_URL"
+            )
 
 
 def _check(reading: Reading, proxy: str, ca: str, others: tuple[str, ...]) -> None:

@@ -24,8 +24,16 @@ def _governance_url(text: str) -> GovernanceAddress:
     return parse_governance_url(text, insecure=True)
 
 
-def _parent_url(text: str) -> ParentAddress | None:
-    return parse_parent_url(text) if text else None
+def parent_url(variable: str) -> Kind:
+    """The address of a parent proxy; empty is none, the value None.
+
+    :param variable: beside which the credentials' one stands.
+    """
+
+    def read(text: str) -> ParentAddress | None:
+        return parse_parent_url(text, variable=variable) if text else None
+
+    return Kind(label="URL", read=read, quiet=True)
 
 
 HOSTS: Final = Kind(label="hosts", read=HostSet.parse)
@@ -33,5 +41,4 @@ OPTIONAL_HOSTS: Final = Kind(label="hosts", read=_optional_hosts)
 NETWORKS: Final = Kind(label="networks", read=AllowedNetworks.parse)
 CLIENTS: Final = Kind(label="networks", read=AllowedClients.parse)
 PORTS: Final = Kind(label="ports", read=PortSet.parse)
-PARENT_URL: Final = Kind(label="URL", read=_parent_url, quiet=True)
 GOVERNANCE_URL: Final = Kind(label="URL", read=_governance_url, quiet=True)

@@ -276,7 +276,7 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     _eve(
         "UPSTREAM_PROXY",
         "",
-        structured.PARENT_URL,
+        structured.parent_url("EVE_PROXY_UPSTREAM_PROXY"),
         "Parent proxy that requests leave through: http://host:port or https://host:port",
         _PARENT,
     ),
@@ -307,7 +307,7 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     _eve(
         "GOVERNANCE_PROXY",
         "",
-        structured.PARENT_URL,
+        structured.parent_url("EVE_PROXY_GOVERNANCE_PROXY"),
         "Parent proxy to the decision service: http://host:port or https://host:port",
         _PARENT,
     ),

@@ -86,9 +86,11 @@ def _certificates(path: str, variable: str) -> list[Certificate]:
             for block in blocks
         ]
     except crypto.Error as error:
-        raise ValueError(f"{variable}: {path} holds a damaged PEM certificate") from error
+        raise ValueError(
+            f"{variable}={path!r}: it holds a damaged certificate; name a file of certificates in PEM"
+        ) from error
     if not found:
-        raise ValueError(f"{variable}: {path} holds no PEM certificate")
+        raise ValueError(f"{variable}={path!r}: it holds no certificate; name a file of certificates in PEM")
     return found
 
 

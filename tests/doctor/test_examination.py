@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eve_proxy.doctor import examination
-from eve_proxy.doctor.examination import at_once, checks, examine
+from eve_proxy.doctor.examination import at_once, checks, examine, names_of
 from eve_proxy.doctor.finding import Result, exit_status, ok
 from eve_proxy.doctor.machine import Machine
 from eve_proxy.doctor.report import all_of
@@ -26,7 +26,7 @@ def test_a_well_kept_place() -> None:
     groups = examine(bench.tools, MACHINE, {})
     found = all_of(groups)
     assert exit_status(found) == 0, [each for each in found if each.result in (Result.FAIL, Result.WARN)]
-    announced = [name for check in checks(bench.tools, MACHINE, {}) for name in check.names]
+    announced = names_of(checks(bench.tools, MACHINE, {}))
     assert [each.check for each in found] == announced
     assert len(set(announced)) == len(announced) <= MOST_CHECKS
     assert all(CHECK_NAME.fullmatch(name) for name in announced)

@@ -125,6 +125,16 @@ def test_a_port_that_is_taken(folder: Path) -> None:
     assert "EVE_PROXY_PORT=3129 scripts/run" in done.stderr
 
 
+@pytest.mark.parametrize("port", ["abc", "-1", "65536"])
+def test_a_port_that_is_none(folder: Path, port: str) -> None:
+    """It says which variable is wrong and what to write, and does not talk of listening."""
+    settings = environment(EVE_PROXY_PORT=port)
+    done = subprocess.run([folder / "scripts" / "run"], env=settings, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert f"EVE_PROXY_PORT={port!r}: write a port" in done.stderr
+    assert "cannot listen" not in done.stderr
+
+
 def test_a_proxy_that_does_not_start(folder: Path) -> None:
     """A fault of the configuration is printed, the demo origin is stopped, and the exit status tells."""
     settings = environment(EVE_PROXY_PORT="0", EVE_PROXY_FAIL_CLOSE="0")

@@ -30,7 +30,7 @@ def test_good(text: str, name: str, secure: bool) -> None:
         ("http://proxy", "a port is required"),
         ("http://proxy:", "a port is required"),
         ("https://proxy:0", "1 to 65535"),
-        ("http://eve:hunter2@proxy:3128", "_CREDENTIALS_FILE"),
+        ("http://eve:hunter2@proxy:3128", "EVE_PROXY_UPSTREAM_PROXY_CREDENTIALS_FILE"),
         ("http://proxy:3128/path", "a path"),
         ("http://proxy:3128?a=b", "a query"),
         ("http://proxy:3128/#f", "a fragment"),

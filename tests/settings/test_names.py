@@ -23,6 +23,12 @@ def test_other_peoples_names_are_not_looked_at() -> None:
         ("EVE_PROXYFAIL_CLOSED", "did you mean EVE_PROXY_FAIL_CLOSED?"),
         ("eve_proxy_fail_closed", "did you mean EVE_PROXY_FAIL_CLOSED?"),
         ("EVE_PROXY_BLOCKED_HOST", "did you mean EVE_PROXY_BLOCKED_HOSTS?"),
+        *(
+            (f"EVE_PROXY_{of}_PROXY_{what}", f"name it in EVE_PROXY_{of}_PROXY_CREDENTIALS_FILE")
+            for of in ("UPSTREAM", "GOVERNANCE")
+            for what in ("PASSWORD", "USER", "USERNAME", "AUTH", "CREDENTIALS", "CREDENTIAL_FILE")
+        ),
+        ("EVE_PROXY_UPSTREAM_PROXI", "did you mean EVE_PROXY_UPSTREAM_PROXY?"),
         ("EVE_PROXY_ZZZZZZZZZZZZZZZZ", "eve-proxy config --list"),
         ("EVE_PROXY_ADMIN_SERVICE_HOST", "enableServiceLinks: false"),
         ("EVE_PROXY_ADMIN_PORT_80_TCP", "enableServiceLinks: false"),

@@ -81,7 +81,7 @@ def test_credentials_in_the_clear() -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("http://eve:hunter2@proxy:3128", "_CREDENTIALS_FILE"),
+        ("http://eve:hunter2@proxy:3128", "name that in EVE_PROXY_{}_PROXY_CREDENTIALS_FILE"),
         ("http://proxy", "a port is required"),
         ("proxy:3128", "only http and https"),
     ],
@@ -90,7 +90,7 @@ def test_bad_urls(name: str, url: str, says: str) -> None:
     """The fault names the variable and not the password."""
     said = fault({f"EVE_PROXY_{name}_PROXY": url})
     assert said.startswith(f"EVE_PROXY_{name}_PROXY: ")
-    assert says in said
+    assert says.format(name) in said
     assert "hunter2" not in said
 
 
@@ -163,6 +163,7 @@ def test_services_that_are_not_behind_a_proxy(url: str, says: str) -> None:
     """A proxy would look for them where they are not."""
     said = fault(GOVERNED | {"EVE_PROXY_GOVERNANCE_URL": url})
     assert said.startswith("EVE_PROXY_GOVERNANCE_PROXY: ")
+    assert said.endswith("; unset it, or name another service in EVE_PROXY_GOVERNANCE_URL")
     assert says in said
 
 

@@ -45,13 +45,16 @@ def test_good(files: Path, host: str) -> None:
     load_client_tls(authority, ca=str(files / "ca.pem"), cert=str(files / "client.pem"), key=str(files / "client.key"))
 
 
+WRITE = "; name a file of certificates in PEM"
+
+
 @pytest.mark.parametrize(
     ("ca", "cert", "key", "said"),
     [
         ("missing", None, None, "EVE_PROXY_GOVERNANCE_CA: cannot read {}/missing: No such file or directory"),
-        ("nonsense", None, None, "EVE_PROXY_GOVERNANCE_CA: {}/nonsense holds no PEM certificate"),
-        ("damaged.pem", None, None, "EVE_PROXY_GOVERNANCE_CA: {}/damaged.pem holds a damaged PEM certificate"),
-        (None, "nonsense", "client.key", "EVE_PROXY_GOVERNANCE_CERT: {}/nonsense holds no PEM certificate"),
+        ("nonsense", None, None, "EVE_PROXY_GOVERNANCE_CA='{}/nonsense': it holds no certificate" + WRITE),
+        ("damaged.pem", None, None, "EVE_PROXY_GOVERNANCE_CA='{}/damaged.pem': it holds a damaged certificate" + WRITE),
+        (None, "nonsense", "client.key", "EVE_PROXY_GOVERNANCE_CERT='{}/nonsense': it holds no certificate" + WRITE),
         (
             None,
             "client.pem",
