@@ -1,4 +1,7 @@
-"""The README's quick start is the guide's, word for word with one line changed, and it works."""
+"""The README's quick start is the guide's, and it works.
+
+Word for word, but for one line that is changed, the one that installs, and a comment.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMAND = "twistd -n --pidfile= eve-sidecar"
+# What it does is tried in test_install.py.
+INSTALL = "pip install .\n"
 LAUNCH = f"""\
 # Launch the proxy
 export JWT_SECRET_KEY="<your-hmac-signing-key>"
@@ -30,7 +35,7 @@ CLIENT = """\
 # In a separate shell — point a client at it
 export HTTPS_PROXY=http://localhost:3128
 export HTTP_PROXY=http://localhost:3128
-curl -v https://api.example.com/v1/completions -d '{"prompt": "hello"}'
+curl -v https://api.example.com/v1/completions -d '{"prompt": "hello"}'  # a host of yours; or scripts/run, which brings an origin
 """
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -74,7 +79,7 @@ def port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
 
 def test_the_readme_shows_it() -> None:
     """The words are the guide's."""
-    assert f"```sh\n{LAUNCH}\n{CLIENT}```" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"```sh\n{INSTALL}\n{LAUNCH}\n{CLIENT}```" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed (apt-get install curl)")
