@@ -35,7 +35,8 @@ CLIENT = """\
 # In a separate shell — point a client at it
 export HTTPS_PROXY=http://localhost:3128
 export HTTP_PROXY=http://localhost:3128
-curl -v https://api.example.com/v1/completions -d '{"prompt": "hello"}'  # a host of yours; or scripts/run, which brings an origin
+# A host of yours; or scripts/run, which brings an origin
+curl -v https://api.example.com/v1/completions -d '{"prompt": "hello"}'
 """
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
