@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from eve_proxy.model.authority import IPAddress
 from eve_proxy.model.certificate import DecisionCertificate
 from eve_proxy.model.decision import Mode, Permit, Ticket
 from eve_proxy.model.exchange import Exchange
 from eve_proxy.model.request import Request
 from eve_proxy.model.verdict import PERMITS, Verdict
+
+# Answered with the head that was sent; TRACK is IIS's. Squid, for one, takes trace for TRACE.
+_REFLECTED: Final = frozenset(("TRACE", "TRACK"))
 
 
 class NotPermitted(AssertionError):
@@ -56,7 +61,9 @@ def mode_by_name(request: Request) -> Mode:
     """The same, where a parent proxy resolves the name.
 
     Most of them refuse CONNECT to port 80, so that plain HTTP is asked of them in absolute-form (RFC 9112 section
-    3.2.2). A WebSocket's upgrade would be lost on the way: that needs a tunnel.
+    3.2.2). A WebSocket's upgrade would be lost on the way: that needs a tunnel. So does TRACE, which may be answered
+    with the very head that was sent, and in absolute-form that has our credentials.
     """
     mode = mode_of(request)
-    return Mode.RELAYED if mode is Mode.FORWARD and request.scheme == "http" else mode
+    carried_out = mode is Mode.FORWARD and request.scheme == "http" and request.method.upper() not in _REFLECTED
+    return Mode.RELAYED if carried_out else mode

@@ -101,6 +101,9 @@ def test_a_name_that_a_parent_proxy_resolves() -> None:
     [
         ({"scheme": "http"}, Mode.RELAYED),
         ({"scheme": "https"}, Mode.FORWARD),
+        ({"scheme": "http", "method": "TRACE"}, Mode.FORWARD),
+        ({"scheme": "http", "method": "trace"}, Mode.FORWARD),
+        ({"scheme": "http", "method": "TRACK"}, Mode.FORWARD),
         ({"method": "GET", "scheme": "http", "websocket": True}, Mode.UPGRADE),
         ({"method": "CONNECT"}, Mode.TUNNEL),
     ],

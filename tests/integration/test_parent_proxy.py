@@ -351,6 +351,31 @@ def test_by_name_a_407_is_a_502(start: Start, origin: Origin) -> None:
         assert parent.connections == 1
 
 
+def test_by_name_a_trace_shows_nobody_our_credentials(start: Start, tmp_path: Path) -> None:
+    """The last proxy on a TRACE's way repeats the head that it got (RFC 9110 section 9.3.8), and a client chooses which
+    one that is: a head with our credentials must not be among them.
+    """
+
+    def reflect(connection: Any, head: bytes) -> None:
+        if head.startswith(b"CONNECT "):
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            head = connection.recv(65536).removesuffix(b"\r\n\r\n")
+        assert b"\r\nMax-Forwards: 0" in head
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(head), head))
+
+    with ParentProxy(fault=reflect) as parent:
+        path = credentials_file(tmp_path)
+        sidecar = start(parent, EVE_PROXY_UPSTREAM_PROXY_BY="name", EVE_PROXY_UPSTREAM_PROXY_CREDENTIALS_FILE=path)
+        answer = ask(
+            sidecar,
+            b"TRACE http://api.example/ HTTP/1.1\r\nHost: api.example\r\nMax-Forwards: 1\r\nConnection: close\r\n\r\n",
+        )
+        assert answer.status == 200
+        assert b"Max-Forwards: 0" in answer.body
+        assert b"roxy-" not in answer.body
+        assert parent.asked == ["CONNECT api.example:80 HTTP/1.1"]
+
+
 def test_the_ambient_variables_are_ignored(tmp_path: Path, origin: Origin) -> None:
     """HTTP_PROXY and its siblings in the daemon's environment change nothing: neither a way out, nor an exception."""
     with ParentProxy() as ambient, ParentProxy() as parent:
