@@ -15,6 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 _SELF: Final = "/proc/self"
+# Open files that are counted one by one, in some 3 ms.
+_MANY: Final = 2000
 
 
 class ProcessNumbers(Collector):
@@ -51,6 +53,7 @@ class ProcessNumbers(Collector):
             return
 
     def _open_files(self) -> int:
-        # Linux 6.2 and later says how many there are; before that, they have to be counted.
+        # Linux 6.2 and later says how many there are, somewhat too many at times: good enough where counting is slow.
         files = f"{self._folder}/fd"
-        return os.stat(files).st_size or len(os.listdir(files))
+        told = os.stat(files).st_size
+        return told if told > _MANY else len(os.listdir(files))

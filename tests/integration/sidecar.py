@@ -76,8 +76,8 @@ class Process:
         """Everything printed so far."""
         return "".join(self.lines)
 
-    def stop(self, timeout: float = 20) -> int:
-        """SIGTERM, and the exit code."""
+    def stop(self, timeout: float = 40) -> int:
+        """SIGTERM, and the exit code. What a client left open is reset after 20 seconds."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout)
