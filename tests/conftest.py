@@ -33,16 +33,17 @@ def is_unit(item: pytest.Item) -> bool:
     return not any(item.path.is_relative_to(folder) for folder in REAL)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where tests run in parallel, those with real processes run one after the other, in one worker, begun first.
+    """Where tests run in parallel, those with real processes begin first, and what is shipped is tried in one worker.
 
-    They share the machine's ports and clocks; the unit tests beside them share nothing.
+    It listens on the ports that the documents name; everything else chooses its own.
     """
     if config.pluginmanager.hasplugin("xdist"):
         items.sort(key=is_unit)
         for item in items:
-            if not is_unit(item):
-                item.add_marker(pytest.mark.xdist_group("processes"))
+            if item.path.is_relative_to(HERE / "packaging"):
+                item.add_marker(pytest.mark.xdist_group("shipped"))
 
 
 class Guard:
