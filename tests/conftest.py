@@ -1,4 +1,4 @@
-"""The guard of the unit tests, the profiles of Hypothesis, and what may run at the same time.
+"""The guard of the unit tests, and the profiles of Hypothesis.
 
 Everything outside tests/integration, tests/packaging and the relays' suite is a unit test: it opens no internet
 socket, does not touch the real reactor and does not sleep. What breaks that fails, whoever swallows the exception.
@@ -31,19 +31,6 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os
 def is_unit(item: pytest.Item) -> bool:
     """Whether the guard holds for a test."""
     return not any(item.path.is_relative_to(folder) for folder in REAL)
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where tests run in parallel, those with real processes begin first, and what is shipped is tried in one worker.
-
-    It listens on the ports that the documents name; everything else chooses its own.
-    """
-    if config.pluginmanager.hasplugin("xdist"):
-        items.sort(key=is_unit)
-        for item in items:
-            if item.path.is_relative_to(HERE / "packaging"):
-                item.add_marker(pytest.mark.xdist_group("shipped"))
 
 
 class Guard:
