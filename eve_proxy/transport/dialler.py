@@ -101,8 +101,9 @@ class Dialler:
         :param body: its bytes; any framing is applied already.
         :returns: the handle to pause, resume and abort it. ``receiver`` may have been called before it returns.
         :raises PermitSpent: the permit was used before; nothing was dialled.
+        :raises WrongWay: it leads another way; nothing was dialled.
         """
-        permit.ticket.take()
+        self._claim(permit)
         retriable = method in IDEMPOTENT
         exchange = OutgoingExchange(
             head,
@@ -130,9 +131,10 @@ class Dialler:
         :param heard: gets what the origin said before anybody reads, which only a way through a proxy brings along;
             before the Deferred fires, or after it and before the transport has another protocol.
         :raises PermitSpent: the permit was used before; nothing was dialled.
+        :raises WrongWay: it leads another way; nothing was dialled.
         :errback UpstreamFailed: no address could be reached.
         """
-        permit.ticket.take()
+        self._claim(permit)
         result: Deferred[ITransport] = Deferred(lambda _: self._cancel(race))
 
         def made(transport: ITransport) -> None:
@@ -158,6 +160,12 @@ class Dialler:
             failed(UpstreamFailed(_STOPPING))
 
     # -- connecting --------------------------------------------------------------------------------------------
+
+    def _claim(self, permit: Permit) -> None:
+        """Use the permit up, if it leads this way: before anything is dialled, and before anything is used again."""
+        if permit.via != self._via or not (permit.addresses or permit.via):
+            raise WrongWay("this permit leads another way")
+        permit.ticket.take()
 
     def _connect(self, permit: Permit, exchange: OutgoingExchange) -> None:
         def made(connection: UpstreamConnection) -> None:
@@ -188,9 +196,6 @@ class Dialler:
         self._connect(permit, exchange)
 
     def _race(self, permit: Permit, build: Callable[[Target], IProtocol], failed: Failed) -> Race[Target]:
-        if permit.via != self._via or not (permit.addresses or permit.via):
-            raise WrongWay("this permit leads another way")
-
         def won(address: Target) -> IProtocol:
             self._races.pop(race, None)
             permit.ticket.dialled = address

@@ -225,6 +225,12 @@ class Crossing:
         shutil.rmtree(self._hosts.parent, ignore_errors=True)
 
 
+def apply(crossing: Crossing, kind: str = "nftables") -> None:
+    """The rules as they are shipped: ``iptables`` or ``nftables``."""
+    applied = crossing.rules() if kind == "iptables" else crossing.nft("-f", str(ROOT / "etc/redirect.nft"))
+    assert applied.returncode == 0, applied.stderr
+
+
 def issue(folder: Path) -> None:
     """chain.pem, key.pem and ca.pem, which the application's user may read."""
     ca = trustme.CA()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.client import UNPROVEN, verify
-from tests.integration.crossing import METADATA6, NAME, OTHER4, PROXY_UID, WEB4, WEB6, Crossing, issue, missing
+from tests.integration.crossing import METADATA6, NAME, OTHER4, PROXY_UID, WEB4, WEB6, Crossing, missing
 from tests.integration.sidecar import ROOT, SECRET
 
 REASON = missing()
@@ -26,21 +25,6 @@ TCP4, TCP6 = [[f"tcp-{port}-v{version}" for port in (80, 443, 8443)] for version
 BY_NAME = ["no-proxy-http", "no-proxy-https"]
 QUIC, NAMELESS = ({f"{kind}-v4", f"{kind}-v6"} for kind in ("udp-443", "tls-nameless"))
 AROUND = {*TCP4, *TCP6, *BY_NAME, *QUIC, *NAMELESS, "metadata", "metadata-2"}
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ca")
-    folder.chmod(0o755)
-    issue(folder)
-    return folder
-
-
-@pytest.fixture
-def crossing(tmp_path: Path, authority: Path) -> Iterator[Crossing]:
-    made = Crossing(tmp_path, authority / "chain.pem", authority / "key.pem")
-    yield made
-    made.close()
 
 
 class Examined:

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.crossing import APP_UID, NAME, WEB4, Crossing, as_user, issue, missing
-from tests.integration.sidecar import ROOT, Sidecar, until
+from tests.integration.crossing import APP_UID, NAME, WEB4, Crossing, apply, as_user, missing
+from tests.integration.sidecar import Sidecar, until
 
 REASON = missing()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ca")
-    folder.chmod(0o755)
-    issue(folder)
-    return folder
-
-
-@pytest.fixture
-def crossing(tmp_path: Path, authority: Path) -> Iterator[Crossing]:
-    made = Crossing(tmp_path, authority / "chain.pem", authority / "key.pem")
-    yield made
-    made.close()
-
-
-def apply(crossing: Crossing, kind: str = "nftables") -> None:
-    applied = crossing.rules() if kind == "iptables" else crossing.nft("-f", str(ROOT / "etc/redirect.nft"))
-    assert applied.returncode == 0, applied.stderr
 
 
 def test_net_admin_removes_the_rules(crossing: Crossing) -> None:

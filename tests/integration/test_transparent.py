@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.crossing import METADATA6, NAME, OTHER4, WEB4, WEB6, Crossing, issue, missing
+from tests.integration.crossing import METADATA6, NAME, OTHER4, WEB4, WEB6, Crossing, apply, missing
 from tests.integration.sidecar import ROOT
 
 REASON = missing()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """chain.pem, key.pem and ca.pem."""
-    folder = tmp_path_factory.mktemp("ca")
-    folder.chmod(0o755)
-    issue(folder)
-    return folder
-
-
-@pytest.fixture
-def crossing(tmp_path: Path, authority: Path) -> Iterator[Crossing]:
-    made = Crossing(tmp_path, authority / "chain.pem", authority / "key.pem")
-    yield made
-    made.close()
-
-
 def decisions(folder: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
     return [line for line in lines if line["kind"] == "decision"]
-
-
-def apply(crossing: Crossing, kind: str) -> None:
-    applied = crossing.rules() if kind == "iptables" else crossing.nft("-f", str(ROOT / "etc/redirect.nft"))
-    assert applied.returncode == 0, applied.stderr
 
 
 @pytest.mark.parametrize("kind", ["iptables", "nftables"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -16,7 +17,7 @@ from eve_proxy.model.authority import parse_authority
 from eve_proxy.model.decision import Mode, Permit, Ticket
 from eve_proxy.model.errors import PermitSpent, UpstreamFailed
 from eve_proxy.transport import warm
-from eve_proxy.transport.dialler import Dialler
+from eve_proxy.transport.dialler import Dialler, WrongWay
 from eve_proxy.transport.own_ends import OwnEnds
 from eve_proxy.transport.pool import Pool
 from tests.transport.bench import InParts
@@ -149,6 +150,15 @@ def test_does_not_reuse_another_address(case: Case) -> None:
     case.warm()
     case.exchange(permit("a.example", "192.0.2.2"))
     assert case.dialled[1] == ("192.0.2.2", 80)
+
+
+def test_does_not_reuse_for_another_way(case: Case) -> None:
+    """A permit that leads through a parent proxy gets no connection that goes around it, although one is idle."""
+    _, transport = case.warm()
+    with pytest.raises(WrongWay):
+        case.exchange(replace(permit(), via="proxy.example:3128"))
+    assert transport.value() == b""
+    assert len(case.dialled) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
